@@ -1,0 +1,132 @@
+# torc: one non-recursive makefile, no configure step.
+#
+#   make            build everything into build/
+#   make demo       set up, build, run the supervisor with conf/demo.ini and watch it
+#   make test       set up, build, run all tests, end with one line that counts them
+#   make install    DESTDIR and PREFIX as usual
+#   make help       all targets
+
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCDIR  ?= $(PREFIX)/include
+MANDIR  ?= $(PREFIX)/share/man
+
+VERSION := $(shell sed -n 's/^.define TORC_VERSION "\(.*\)"/\1/p' libshm/torc.h)
+SOMAJOR := 0
+
+B       ?= build
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+SAN     ?=
+WARN    := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+           -Wvla -Wpointer-arith -Wundef -Wformat=2
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+ALLCFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) -fvisibility=hidden -fPIC -pthread $(SANFLAGS) -Ilibshm -Iconf $(CFLAGS)
+ALLLDFLAGS = -pthread $(SANFLAGS) $(LDFLAGS)
+
+PKG     ?= pkg-config
+BSD_CFLAGS   = $(shell $(PKG) --cflags libbsd-overlay 2>/dev/null)
+BSD_LIBS     = $(shell $(PKG) --libs libbsd-overlay 2>/dev/null)
+INIH_LIBS    = $(shell $(PKG) --libs inih 2>/dev/null)
+CURSES_LIBS  = $(shell $(PKG) --libs ncursesw 2>/dev/null)
+CMOCKA_LIBS  = $(shell $(PKG) --libs cmocka 2>/dev/null)
+
+LIB_SRC  := $(wildcard libshm/*.c)
+CONF_SRC := $(wildcard conf/*.c)
+SUP_SRC  := $(wildcard supervisor/*.c)
+TUI_SRC  := $(wildcard tui/*.c)
+CLI_SRC  := $(wildcard cli/*.c)
+EX_SRC   := $(wildcard examples/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+SYS_SRC  := $(wildcard tests/system/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+CONF_OBJ := $(call obj,$(CONF_SRC))
+SUP_OBJ := $(call obj,$(SUP_SRC))
+TUI_OBJ := $(call obj,$(TUI_SRC))
+CLI_OBJ := $(call obj,$(CLI_SRC))
+
+LIBA  := $(B)/lib/libtorc.a
+LIBSO := $(B)/lib/libtorc.so.$(SOMAJOR)
+CONFA := $(B)/lib/libconf.a
+BINS  := $(B)/bin/torcd $(B)/bin/torctop $(B)/bin/torc
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(EX_SRC))
+UNITS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
+SYSTESTS := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(SYS_SRC))
+
+.PHONY: all lib deps test unit system demo clean format install uninstall layers labels asan tsan help check-deps
+all: lib $(BINS) $(EXAMPLES)
+lib: $(LIBA) $(LIBSO)
+tests-build: $(UNITS) $(SYSTESTS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+
+EXTRA_conf = $(BSD_CFLAGS)
+EXTRA_supervisor = $(BSD_CFLAGS)
+EXTRA_tui = $(BSD_CFLAGS)
+EXTRA_cli = $(BSD_CFLAGS)
+
+$(LIBA): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(LIBSO): $(LIB_OBJ) libshm/libtorc.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libtorc.so.$(SOMAJOR) -Wl,--version-script=libshm/libtorc.map -o $@ $(LIB_OBJ) $(ALLLDFLAGS)
+	@ln -sf libtorc.so.$(SOMAJOR) $(B)/lib/libtorc.so
+$(CONFA): $(CONF_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/bin/torcd: $(SUP_OBJ) $(CONFA) $(LIBA)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
+$(B)/bin/torctop: $(TUI_OBJ) $(LIBA)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(ALLLDFLAGS) $(CURSES_LIBS) $(BSD_LIBS)
+$(B)/bin/torc: $(CLI_OBJ) $(CONFA) $(LIBA)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
+$(B)/examples/%: $(B)/examples/%.o $(LIBA)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(ALLLDFLAGS)
+
+# A unit test names the objects it links in a comment line "links: libshm/ring.c conf/units.c"; nothing else is there.
+define unit_rule
+$(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(call obj,$(shell sed -n 's/^.*links: *\([^*]*\).*$$/\1/p' tests/unit/$(1).c))
+	$$(CC) -o $$@ $$^ $$(ALLLDFLAGS) $$(CMOCKA_LIBS) $$(INIH_LIBS) $$(CURSES_LIBS) $$(BSD_LIBS)
+endef
+$(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),$(eval $(call unit_rule,$(t))))
+
+# System tests use the public library as a user does.
+$(B)/tests/system/%: $(B)/tests/system/%.o $(LIBA)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(ALLLDFLAGS) $(CMOCKA_LIBS)
+
+deps:
+	@packaging/deps.sh
+check-deps:
+	@packaging/deps.sh --quiet
+
+test: check-deps
+	@$(MAKE) --no-print-directory all tests-build
+	@tests/run.sh $(B)
+
+demo: check-deps
+	@$(MAKE) --no-print-directory all
+	@B=$(B) examples/demo.sh
+
+asan:
+	$(MAKE) B=build-asan SAN=address,undefined CFLAGS="-O1 -g" all tests-build
+	tests/run.sh build-asan
+clean:
+	rm -rf build build-*
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
