@@ -164,6 +164,11 @@ enum abi_stream_state { ABI_STREAM_OPEN = 1, ABI_STREAM_ENDED = 2, ABI_STREAM_RE
 
 /* What one multi-step change is about to do; see stream.c. W the holder of the ctl lock only. */
 #define ABI_REDO_WORDS 32u
+#define ABI_REDO_FENCE_ALL UINT32_MAX
+struct abi_redo_word {
+        uint64_t offset; /* from the start of the ctl file, a multiple of 8 */
+        uint64_t value;  /* stored there */
+};
 struct abi_redo {
         _Atomic uint64_t armed; /* 0: nothing to redo; else the checksum of the rest. Stored last, cleared last */
         uint64_t seal;          /* segment to seal, 0: none */
@@ -171,20 +176,26 @@ struct abi_redo {
         uint64_t capacity;      /* of the segment to put in place */
         uint32_t epoch;         /* of the segment to put in place */
         uint32_t count;         /* words below that are in use */
-        struct abi_redo_word {
-                uint64_t offset; /* from the start of the ctl file, a multiple of 8 */
-                uint64_t value;  /* stored there */
-        } word[ABI_REDO_WORDS];
-        uint64_t reserved[3];
+        uint32_t fence;         /* 0: nobody, slot + 1: all producers but this one, ABI_REDO_FENCE_ALL: all */
+        uint32_t fencer_pid;
+        char name[ABI_LABEL_BYTES]; /* the new owner's, or the fencer's */
+        uint32_t rename;            /* 1: name becomes the stream's owner_name */
+        uint32_t reserved0;
+        struct abi_redo_word word[ABI_REDO_WORDS];
+        uint64_t reserved1;
 };
-static_assert(sizeof(struct abi_redo) == 576, "layout");
+static_assert(sizeof(struct abi_redo) == 640, "layout");
 static_assert(offsetof(struct abi_redo, armed) == 0, "layout");
 static_assert(offsetof(struct abi_redo, seal) == 8, "layout");
 static_assert(offsetof(struct abi_redo, link) == 16, "layout");
 static_assert(offsetof(struct abi_redo, capacity) == 24, "layout");
 static_assert(offsetof(struct abi_redo, epoch) == 32, "layout");
 static_assert(offsetof(struct abi_redo, count) == 36, "layout");
-static_assert(offsetof(struct abi_redo, word) == 40, "layout");
+static_assert(offsetof(struct abi_redo, fence) == 40, "layout");
+static_assert(offsetof(struct abi_redo, fencer_pid) == 44, "layout");
+static_assert(offsetof(struct abi_redo, name) == 48, "layout");
+static_assert(offsetof(struct abi_redo, rename) == 112, "layout");
+static_assert(offsetof(struct abi_redo, word) == 120, "layout");
 
 enum abi_producer_state {
         ABI_PRODUCER_FREE = 0,
@@ -245,7 +256,7 @@ struct abi_consumer {
         /* W the consumer; R producers, monitors */
         _Atomic uint64_t cursor;  /* everything before it was read */
         _Atomic uint64_t segment; /* number of the segment the cursor stands in */
-        _Atomic uint64_t count;   /* messages passed; stored before cursor */
+        _Atomic uint64_t count;   /* messages passed: delivered or missed; stored before cursor */
         _Atomic uint64_t count2;  /* the same; stored after cursor, so that equal counts belong to the cursor */
         _Atomic uint64_t bytes;   /* payload delivered */
         _Atomic uint64_t missed;  /* messages lost to lagging, by this attachment */
@@ -253,11 +264,15 @@ struct abi_consumer {
         _Atomic uint32_t armed; /* 1: its pollable fd wants a byte. W consumer (1), wakers (0) */
         uint32_t reserved0;
         /* W see each; R all */
-        _Atomic uint64_t word;      /* W consumer, kickers, reapers: always by CAS */
+        _Atomic uint64_t word;      /* W joiner, kicker, reaper, all under the ctl lock; by CAS all the same */
         _Atomic uint64_t peer_gen;  /* W the joiner under the ctl lock. So are the rest */
         _Atomic uint64_t peer_slot;
         _Atomic int64_t attached_ns; /* CLOCK_REALTIME */
-        uint64_t reserved1[4];
+        /* W the kicker under the ctl lock, before word; R the consumer that was kicked */
+        _Atomic uint64_t kick_segment; /* where it was cut off: segment, */
+        _Atomic uint64_t kick_tail;    /* position, */
+        _Atomic uint64_t kick_total;   /* and messages committed on the stream by then */
+        uint64_t reserved1;
         char name[ABI_LABEL_BYTES];
 };
 static_assert(sizeof(struct abi_consumer) == 192, "layout");
@@ -273,6 +288,9 @@ static_assert(offsetof(struct abi_consumer, word) == 64, "layout");
 static_assert(offsetof(struct abi_consumer, peer_gen) == 72, "layout");
 static_assert(offsetof(struct abi_consumer, peer_slot) == 80, "layout");
 static_assert(offsetof(struct abi_consumer, attached_ns) == 88, "layout");
+static_assert(offsetof(struct abi_consumer, kick_segment) == 96, "layout");
+static_assert(offsetof(struct abi_consumer, kick_tail) == 104, "layout");
+static_assert(offsetof(struct abi_consumer, kick_total) == 112, "layout");
 static_assert(offsetof(struct abi_consumer, name) == 128, "layout");
 
 #define ABI_LOSSES 8u
@@ -287,13 +305,14 @@ struct abi_ctl {
         struct abi_eventcount access; /* whoever changes access or membership wakes those who wait for it */
 
         /* One line that the fast paths read and hardly anybody writes. */
-        _Atomic uint32_t state;         /* W under the ctl lock: enum abi_stream_state; R all */
+        _Atomic uint64_t state;         /* W under the ctl lock: enum abi_stream_state; R all */
         _Atomic uint32_t membership;    /* W whoever changes a consumer's state, after it (RMW); R producers */
         _Atomic uint32_t consumer_top;  /* W joiners under the ctl lock: slots at and above were never used */
         _Atomic uint32_t producer_top;  /* W attachers under the ctl lock: likewise */
+        uint32_t reserved1;
         _Atomic uint64_t first;         /* W under the ctl lock: oldest segment that exists */
         _Atomic uint64_t current;       /* W under the ctl lock: segment that takes claims */
-        uint64_t reserved1[4];
+        uint64_t reserved2[3];
 
         /* W under the ctl lock; R all */
         _Atomic uint64_t epoch;
@@ -307,7 +326,7 @@ struct abi_ctl {
         char owner_name[ABI_LABEL_BYTES]; /* of the last exclusive owner: a returning one keeps its epoch */
 
         struct abi_redo redo;
-        uint64_t reserved2[344];
+        uint64_t reserved3[336];
 
         struct abi_producer producer[ABI_PRODUCERS];
         struct abi_consumer consumer[ABI_CONSUMERS];
@@ -318,11 +337,11 @@ static_assert(offsetof(struct abi_ctl, data) == 512, "layout");
 static_assert(offsetof(struct abi_ctl, space) == 576, "layout");
 static_assert(offsetof(struct abi_ctl, access) == 640, "layout");
 static_assert(offsetof(struct abi_ctl, state) == 704, "layout");
-static_assert(offsetof(struct abi_ctl, membership) == 708, "layout");
-static_assert(offsetof(struct abi_ctl, consumer_top) == 712, "layout");
-static_assert(offsetof(struct abi_ctl, producer_top) == 716, "layout");
-static_assert(offsetof(struct abi_ctl, first) == 720, "layout");
-static_assert(offsetof(struct abi_ctl, current) == 728, "layout");
+static_assert(offsetof(struct abi_ctl, membership) == 712, "layout");
+static_assert(offsetof(struct abi_ctl, consumer_top) == 716, "layout");
+static_assert(offsetof(struct abi_ctl, producer_top) == 720, "layout");
+static_assert(offsetof(struct abi_ctl, first) == 728, "layout");
+static_assert(offsetof(struct abi_ctl, current) == 736, "layout");
 static_assert(offsetof(struct abi_ctl, epoch) == 768, "layout");
 static_assert(offsetof(struct abi_ctl, owner) == 776, "layout");
 static_assert(offsetof(struct abi_ctl, next_ticket) == 784, "layout");
