@@ -28,6 +28,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Everything here is exported; the library is built with hidden visibility otherwise. */
+#pragma GCC visibility push(default)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -582,4 +585,6 @@ int torc_meta_property(const struct torc_view *view, size_t i, const char **key,
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif

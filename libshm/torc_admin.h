@@ -12,6 +12,8 @@
 
 #include "torc.h"
 
+#pragma GCC visibility push(default)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -298,4 +300,6 @@ void torc_supervisor_event(struct torc_supervisor *supervisor, enum torc_event_k
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
 #endif
