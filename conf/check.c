@@ -56,7 +56,7 @@ static void check_access(struct conf_build *b, const struct conf_object *o)
 {
         const struct conf_group *group = o->data;
 
-        if (check_given(o, "access") && !check_given(o, "stream"))
+        if (group->access != TORC_SHARED && !check_given(o, "stream"))
                 conf_error(b->report, check_place(o, "access"), "access says how to attach to a stream, but none is given");
         if (!check_good(o, "access") || !check_good(o, "count"))
                 return;

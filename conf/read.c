@@ -354,16 +354,6 @@ static int read_take(void *arg, const char *section, const char *key, const char
         return 1;
 }
 
-/* A backslash that was to join a line that did not come. */
-static void read_check_ends(struct reader *r)
-{
-        for (struct conf_section *s = r->sections; s; s = s->next)
-                for (struct conf_entry *e = s->entries; e; e = e->next)
-                        if (e->value.len > 0 && e->value.s[e->value.len - 1] == '\\')
-                                conf_error(r->report, conf_text_place(&e->value, e->value.len - 1, 1),
-                                           "a backslash at the end needs an indented line after it");
-}
-
 struct conf_section *conf_read(struct conf_arena *arena, const struct conf_source *source, struct conf_report *report,
                                const char *const *known_keys)
 {
@@ -378,6 +368,5 @@ struct conf_section *conf_read(struct conf_arena *arena, const struct conf_sourc
         if (line != 0 && conf_report_count(report) == errors)
                 conf_error(report, (struct conf_place){.line = line > 0 ? (unsigned)line : 0},
                            "the ini reader does not understand this line");
-        read_check_ends(&r);
         return r.sections;
 }

@@ -92,8 +92,9 @@ static const char *units_parse(const char *text, uint64_t *value, const struct u
                 units_habit(habits, units, rest, number, hint);
                 return needs;
         }
-        if (__builtin_mul_overflow(number, factor, value))
+        if (__builtin_mul_overflow(number, factor, &number))
                 return "is too large";
+        *value = number;
         return NULL;
 }
 
