@@ -71,7 +71,8 @@ static void reference_limits(FILE *out, const struct conf_key *key)
         if (range)
                 fprintf(out, "From %s to %s%s", min, max, key->preset ? "; " : ".\n");
         if (key->preset)
-                fprintf(out, "%s %s.\n", range ? "by default" : "By default", *key->preset ? key->preset : "none");
+                fprintf(out, *key->preset ? "%s\n.Li %s .\n" : "%s %s.\n", range ? "by default" : "By default",
+                        *key->preset ? key->preset : "none");
 }
 
 static void reference_key(FILE *out, const struct conf_key *key)
