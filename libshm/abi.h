@@ -179,7 +179,7 @@ struct abi_redo {
         uint32_t fence;         /* 0: nobody, slot + 1: all producers but this one, ABI_REDO_FENCE_ALL: all */
         uint32_t fencer_pid;
         char name[ABI_LABEL_BYTES]; /* the new owner's, or the fencer's */
-        uint32_t rename;            /* 1: name becomes the stream's owner_name */
+        uint32_t rename;            /* 1: name becomes the stream's owner_name; 2: owner_name is cleared */
         uint32_t reserved0;
         struct abi_redo_word word[ABI_REDO_WORDS];
         uint64_t reserved1;
@@ -256,7 +256,7 @@ struct abi_consumer {
         /* W the consumer; R producers, monitors */
         _Atomic uint64_t cursor;  /* everything before it was read */
         _Atomic uint64_t segment; /* number of the segment the cursor stands in */
-        _Atomic uint64_t count;   /* messages passed: delivered or missed; stored before cursor */
+        _Atomic uint64_t count;   /* messages passed: delivered, missed or overtaken; stored before cursor */
         _Atomic uint64_t count2;  /* the same; stored after cursor, so that equal counts belong to the cursor */
         _Atomic uint64_t bytes;   /* payload delivered */
         _Atomic uint64_t missed;  /* messages lost to lagging, by this attachment */
@@ -269,9 +269,9 @@ struct abi_consumer {
         _Atomic uint64_t peer_slot;
         _Atomic int64_t attached_ns; /* CLOCK_REALTIME */
         /* W the kicker under the ctl lock, before word; R the consumer that was kicked */
-        _Atomic uint64_t kick_segment; /* where it was cut off: segment, */
-        _Atomic uint64_t kick_tail;    /* position, */
-        _Atomic uint64_t kick_total;   /* and messages committed on the stream by then */
+        _Atomic uint64_t kick_segment; /* where it was cut off: segment */
+        _Atomic uint64_t kick_tail;    /* and position */
+        _Atomic uint64_t overtaken;    /* W the consumer; R monitors: messages of history overwritten under it */
         uint64_t reserved1;
         char name[ABI_LABEL_BYTES];
 };
@@ -290,7 +290,7 @@ static_assert(offsetof(struct abi_consumer, peer_slot) == 80, "layout");
 static_assert(offsetof(struct abi_consumer, attached_ns) == 88, "layout");
 static_assert(offsetof(struct abi_consumer, kick_segment) == 96, "layout");
 static_assert(offsetof(struct abi_consumer, kick_tail) == 104, "layout");
-static_assert(offsetof(struct abi_consumer, kick_total) == 112, "layout");
+static_assert(offsetof(struct abi_consumer, overtaken) == 112, "layout");
 static_assert(offsetof(struct abi_consumer, name) == 128, "layout");
 
 #define ABI_LOSSES 8u

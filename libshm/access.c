@@ -1,0 +1,256 @@
+/*
+ * access.c - who may produce. Decided when a producer attaches, under the ctl lock, after reaping the dead; enforced by
+ * sealing: a new owner writes to a new segment, so that a zombie's late writes cannot reach it.
+ *
+ * Invariants
+ *   A1  at most one slot is OWNER with a live peer, and then no live slot is SHARED.
+ *   A2  the epoch grows with each new owner, never shrinks, and stands in every segment opened under it.
+ *   A3  FENCED is final for a slot's generation, and is stored before `current` names the new segment: a producer that
+ *       follows `current` finds itself fenced first.
+ */
+#include "access.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct survey {
+        uint32_t producers; /* live SHARED or OWNER */
+        uint32_t waiters;   /* live WAITING */
+        uint32_t before;    /* of those, with a lower ticket than `ticket` */
+        int free_slot;      /* -1: none */
+};
+
+static void access_survey(struct stream *s, uint64_t ticket, struct survey *v)
+{
+        *v = (struct survey){.free_slot = -1};
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+                const struct abi_producer *p = &s->ctl->producer[i];
+                unsigned state = ABI_WORD_STATE(atomic_load_explicit(&p->word, memory_order_relaxed));
+                if (state == ABI_PRODUCER_FREE) {
+                        if (v->free_slot < 0)
+                                v->free_slot = (int)i;
+                } else if (state != ABI_PRODUCER_FENCED && stream_producer_alive(s, i)) {
+                        bool waiting = state == ABI_PRODUCER_WAITING;
+                        v->producers += !waiting;
+                        v->waiters += waiting;
+                        v->before += waiting &&
+                                     atomic_load_explicit(&p->ticket, memory_order_relaxed) < ticket;
+                }
+        }
+}
+
+/* Has nothing ever been sent, and was there never an owner? */
+static int access_virgin(struct stream *s, bool *virgin)
+{
+        *virgin = false;
+        if (s->ctl->owner_name[0] || stream_current(s) != 1)
+                return 0;
+        struct segment seg;
+        int rc = segment_open(&seg, s, 1, false);
+        if (rc)
+                return rc;
+        *virgin = ring_tail(&seg.ring, NULL) == seg.ring.base;
+        segment_close(&seg);
+        return 0;
+}
+
+/* Make the producer in `slot` the owner. A returning owner keeps its epoch if nobody owned the stream in between; the
+ * first owner of an unused stream takes epoch 1; every other one opens a new segment under a new epoch. */
+static int access_own(struct stream *s, uint32_t slot, bool fence)
+{
+        struct abi_ctl *ctl = s->ctl;
+        struct abi_producer *p = &ctl->producer[slot];
+        uint64_t epoch = atomic_load_explicit(&ctl->epoch, memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+        uint64_t segment = stream_current(s);
+        bool virgin;
+        struct change c;
+        change_init(&c);
+        int rc = access_virgin(s, &virgin);
+        if (rc)
+                return rc;
+        bool same = !memcmp(ctl->owner_name, p->name, sizeof p->name);
+        if (fence || !(virgin || same) || stream_state(s) != ABI_STREAM_OPEN) {
+                epoch += fence || !(virgin || same);
+                segment++;
+                rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
+                if (rc)
+                        return rc;
+        }
+        c.redo.epoch = (uint32_t)epoch;
+        c.redo.fence = fence ? slot + 1 : 0;
+        c.redo.fencer_pid = (uint32_t)getpid();
+        c.redo.rename = 1;
+        memcpy(c.redo.name, p->name, sizeof c.redo.name);
+        change_word(&c, s, &ctl->epoch, epoch);
+        change_word(&c, s, &ctl->owner, slot + 1);
+        change_word(&c, s, &p->epoch, epoch);
+        change_word(&c, s, &p->segment, segment);
+        change_word(&c, s, &p->word, ABI_WORD(ABI_WORD_GEN(word), ABI_PRODUCER_OWNER));
+        rc = change_apply(&c, s);
+        if (rc == 0)
+                stream_wake_all(s);
+        return rc;
+}
+
+/* A stream that has ended opens again with its first producer. */
+static int access_reopen(struct stream *s)
+{
+        if (stream_state(s) == ABI_STREAM_OPEN)
+                return 0;
+        struct change c;
+        change_init(&c);
+        int rc = change_successor(&c, s, s->ctl->config.capacity,
+                                  (uint32_t)atomic_load_explicit(&s->ctl->epoch, memory_order_relaxed));
+        return rc ? rc : change_apply(&c, s);
+}
+
+/* Write the record of a slot that is FREE; the word that makes it count comes last, from access_grant(). */
+static void access_fill(struct stream *s, uint32_t slot, const char *name)
+{
+        struct abi_producer *p = &s->ctl->producer[slot];
+        memset(p->name, 0, sizeof p->name);
+        memset(p->fencer, 0, sizeof p->fencer);
+        snprintf(p->name, sizeof p->name, "%s", name);
+        /* relaxed: ordered by the word. */
+        atomic_store_explicit(&p->messages, 0, memory_order_relaxed);
+        atomic_store_explicit(&p->bytes, 0, memory_order_relaxed);
+        atomic_store_explicit(&p->blocked, 0, memory_order_relaxed);
+        atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
+        atomic_store_explicit(&p->peer_slot, s->bus->slot, memory_order_relaxed);
+        atomic_store_explicit(&p->peer_gen, s->bus->gen, memory_order_relaxed);
+        atomic_store_explicit(&p->epoch, atomic_load_explicit(&s->ctl->epoch, memory_order_relaxed),
+                              memory_order_relaxed);
+        atomic_store_explicit(&p->fence, 0, memory_order_relaxed);
+}
+
+/* Turn a FREE slot into a waiting, shared or owning one. */
+static int access_grant(struct stream *s, uint32_t slot, enum torc_access mode, const struct survey *v)
+{
+        struct abi_ctl *ctl = s->ctl;
+        struct abi_producer *p = &ctl->producer[slot];
+        uint64_t gen = ABI_WORD_GEN(atomic_load_explicit(&p->word, memory_order_relaxed)) + 1;
+        unsigned state = ABI_PRODUCER_SHARED;
+        if (mode == TORC_WAIT_FOR_EXCLUSIVE) {
+                uint64_t ticket = atomic_load_explicit(&ctl->next_ticket, memory_order_relaxed);
+                atomic_store_explicit(&p->ticket, ticket, memory_order_relaxed);
+                atomic_store_explicit(&ctl->next_ticket, ticket + 1, memory_order_relaxed);
+                state = ABI_PRODUCER_WAITING;
+        } else if (mode != TORC_SHARED) {
+                /* The generation first, in a state that holds nothing, so that a failure below leaves it FREE. */
+                atomic_store_explicit(&p->word, ABI_WORD(gen, ABI_PRODUCER_FREE), memory_order_relaxed);
+                return access_own(s, slot, mode == TORC_EXCLUSIVE_WITH_FENCING && v->producers + v->waiters);
+        } else {
+                int rc = access_reopen(s);
+                if (rc)
+                        return rc;
+                atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
+        }
+        /* [slot.w] release, pairs with [slot.r]: who sees the state sees the record. */
+        atomic_store_explicit(&p->word, ABI_WORD(gen, state), memory_order_release);
+        return 0;
+}
+
+/*
+ * access_attach - take a producer slot with the wanted access. Returns 0, TORC_EBUSY, TORC_ENOCAPACITY, -ENOSPC,
+ * -ETIMEDOUT (the ctl lock), TORC_EREMOVED, TORC_ECORRUPT.
+ */
+int access_attach(struct stream *s, const char *name, enum torc_access mode, uint32_t *slot, uint64_t *gen)
+{
+        struct torc_reaped reaped = {0};
+        struct survey v;
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        if (rc)
+                return rc;
+        stream_reap_producers(s, &reaped); /* what cannot be settled yet keeps its slot, but counts as dead */
+        access_survey(s, UINT64_MAX, &v);
+        bool owned = atomic_load_explicit(&s->ctl->owner, memory_order_relaxed) != 0;
+        if ((mode == TORC_SHARED && ((owned && v.producers) || v.waiters)) ||
+            (mode == TORC_EXCLUSIVE && (v.producers || v.waiters)))
+                rc = TORC_EBUSY;
+        else if (v.free_slot < 0 || (mode == TORC_WAIT_FOR_EXCLUSIVE && v.waiters >= ABI_WAITERS))
+                rc = TORC_ENOCAPACITY;
+        if (rc == 0) {
+                *slot = (uint32_t)v.free_slot;
+                access_fill(s, *slot, name);
+                if (*slot >= atomic_load_explicit(&s->ctl->producer_top, memory_order_relaxed))
+                        atomic_store_explicit(&s->ctl->producer_top, *slot + 1, memory_order_release); /* [slot.w] */
+                rc = access_grant(s, *slot, mode, &v);
+                *gen = ABI_WORD_GEN(atomic_load_explicit(&s->ctl->producer[*slot].word, memory_order_relaxed));
+        }
+        if (reaped.producers || reaped.waiters)
+                stream_wake_all(s);
+        stream_unlock(s);
+        return rc;
+}
+
+/*
+ * access_try_own - a waiter looks whether it is its turn. Returns 0 (owner now), -EAGAIN (*place live waiters are
+ * before it), TORC_EFENCED, TORC_EREMOVED, -ENOSPC, -ETIMEDOUT, TORC_ECORRUPT.
+ */
+int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *place)
+{
+        struct abi_producer *p = &s->ctl->producer[slot];
+        struct torc_reaped reaped = {0};
+        struct survey v;
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        if (rc)
+                return rc;
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+        if (ABI_WORD_GEN(word) != gen || ABI_WORD_STATE(word) == ABI_PRODUCER_FREE) {
+                rc = TORC_ECORRUPT;
+        } else if (ABI_WORD_STATE(word) == ABI_PRODUCER_FENCED) {
+                rc = TORC_EFENCED;
+        } else if (ABI_WORD_STATE(word) == ABI_PRODUCER_WAITING) {
+                stream_reap_producers(s, &reaped);
+                access_survey(s, atomic_load_explicit(&p->ticket, memory_order_relaxed), &v);
+                *place = v.before;
+                rc = v.producers || v.before ? -EAGAIN : access_own(s, slot, false);
+        }
+        stream_unlock(s);
+        return rc;
+}
+
+/* access_detach - give a slot back. If the lock cannot be had, the slot stays until its peer is reaped. */
+void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
+{
+        if (stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS))
+                return;
+        uint64_t word = atomic_load_explicit(&s->ctl->producer[slot].word, memory_order_relaxed);
+        if (ABI_WORD_GEN(word) == gen && ABI_WORD_STATE(word) != ABI_PRODUCER_FREE) {
+                stream_retire_producer(s, slot);
+                stream_wake_all(s);
+        }
+        stream_unlock(s);
+}
+
+/* access_fence_all - shut every producer out, without a new owner. */
+int access_fence_all(struct stream *s, uint32_t *epoch_out)
+{
+        struct abi_ctl *ctl = s->ctl;
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        if (rc)
+                return rc;
+        uint64_t epoch = atomic_load_explicit(&ctl->epoch, memory_order_relaxed) + 1;
+        struct change c;
+        change_init(&c);
+        rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
+        if (rc == 0) {
+                c.redo.fence = ABI_REDO_FENCE_ALL;
+                c.redo.fencer_pid = (uint32_t)getpid();
+                c.redo.rename = 2;
+                memcpy(c.redo.name, s->bus->peer_name, sizeof c.redo.name);
+                change_word(&c, s, &ctl->epoch, epoch);
+                change_word(&c, s, &ctl->owner, 0);
+                rc = change_apply(&c, s);
+        }
+        if (rc == 0) {
+                stream_wake_all(s);
+                if (epoch_out)
+                        *epoch_out = (uint32_t)epoch;
+        }
+        stream_unlock(s);
+        return rc;
+}

@@ -1,0 +1,493 @@
+/*
+ * consumer.c - reading.
+ *
+ * A reader looks at one stamp, uses the bytes in place or copies them, and publishes its cursor. Under `disconnect` and
+ * `skip` producers may take the bytes away while it reads; so it confirms afterwards that it is still ACTIVE, and what
+ * it read is void if not.
+ */
+#include "consumer.h"
+
+#include "file.h"
+#include "meta.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define CONSUMER_SPINS 100          /* looks before a sleep: about 3 us */
+#define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
+
+static int consumer_arm(struct torc_consumer *c, bool stuck);
+
+/* ---- the next frame -------------------------------------------------------------------------------------- */
+
+/* Producers may sleep for the space behind us. Looked for when a good part of the ring was freed, and before we sleep:
+ * a sleeper recomputes the limit itself besides. */
+static void consumer_free_space(struct torc_consumer *c)
+{
+        c->checked = c->position;
+        wait_wake(&c->stream.ctl->space);
+}
+
+static void consumer_advance(struct torc_consumer *c, uint64_t next)
+{
+        c->position = next;
+        consumer_publish(c);
+        if (next - c->checked > c->seg.ring.capacity / 8)
+                consumer_free_space(c);
+}
+
+/* The segment is read to its sealed end. Returns 0 (in the successor now), -EAGAIN (none yet), TORC_ECLOSED, ... */
+static int consumer_follow(struct torc_consumer *c)
+{
+        struct stream *s = &c->stream;
+        struct segment next;
+        uint64_t current = stream_current(s), state = stream_state(s);
+        if (state == ABI_STREAM_REMOVED)
+                return TORC_EREMOVED;
+        if (current <= c->seg.ring.number)
+                return state == ABI_STREAM_ENDED ? TORC_ECLOSED : -EAGAIN;
+        int rc = segment_open(&next, s, c->seg.ring.number + 1, false);
+        if (rc)
+                return rc == -ENOENT ? TORC_ECORRUPT : rc; /* we hold it: nobody may delete it */
+        if (next.ring.base != c->position) {
+                segment_close(&next);
+                return TORC_ECORRUPT;
+        }
+        segment_close(&c->seg);
+        c->seg = next;
+        consumer_publish(c);
+        /* [cursor.w] release, pairs with [cursor.r]. */
+        atomic_store_explicit(&consumer_record(c)->segment, next.ring.number, memory_order_release);
+        consumer_free_space(c);
+        if (stream_lock(s, 0) == 0) { /* a chore: the next one does it if we cannot */
+                stream_reclaim(s);
+                stream_unlock(s);
+        }
+        return 0;
+}
+
+/* Skip mode comes back by itself. */
+static int consumer_lagged(struct torc_consumer *c)
+{
+        if (c->stream.ctl->config.lag != TORC_LAG_SKIP)
+                return TORC_ELAGGED;
+        int rc = torc_consumer_reattach(c, 0);
+        return rc == -ETIMEDOUT || rc == TORC_ENOCAPACITY ? -EAGAIN : rc;
+}
+
+/*
+ * The next message's frame. Returns 0; -EAGAIN nothing is ready (*stuck: a commit or a successor is overdue); TORC_ELAGGED,
+ * TORC_ECLOSED, TORC_EREMOVED, TORC_ECORRUPT.
+ */
+static int consumer_next(struct torc_consumer *c, struct ring_frame *frame, bool *stuck)
+{
+        int rc = handle_dead(&c->handle);
+        if (rc)
+                return rc;
+        if (c->viewing)
+                return -EBUSY;
+        if (c->lagged && (rc = consumer_lagged(c)))
+                return rc;
+        *stuck = false;
+        for (;;) {
+                enum ring_result result = ring_peek(&c->seg.ring, c->position, frame);
+                if (result == RING_OK && !(frame->flags & ABI_FRAME_PAD))
+                        return 0;
+                if (consumer_note_kick(c) == TORC_ELAGGED) {
+                        rc = consumer_lagged(c);
+                        if (rc)
+                                return rc;
+                        continue;
+                }
+                switch (result) {
+                case RING_OK: /* padding; believed only if it was not being overwritten */
+                        if (c->position < c->history_until && ring_overwritten(&c->seg.ring, c->position))
+                                rc = consumer_note_gap(c);
+                        else
+                                consumer_advance(c, frame->next);
+                        break;
+                case RING_END:
+                        rc = consumer_follow(c);
+                        *stuck = rc == -EAGAIN;
+                        break;
+                case RING_GONE:
+                        rc = consumer_note_gap(c);
+                        break;
+                case RING_EMPTY:
+                case RING_HOLE:
+                        *stuck = result == RING_HOLE;
+                        return -EAGAIN;
+                default:
+                        return TORC_ECORRUPT;
+                }
+                if (rc)
+                        return rc;
+        }
+}
+
+/* Were the bytes of the frame whole until now? Returns 0 or TORC_ELAGGED; -EAGAIN: a gap in history, look again. */
+static int consumer_confirm(struct torc_consumer *c, uint64_t position)
+{
+        int rc = consumer_note_kick(c);
+        if (rc)
+                return rc;
+        if (position < c->history_until && ring_overwritten(&c->seg.ring, position)) {
+                rc = consumer_note_gap(c);
+                return rc ? rc : -EAGAIN;
+        }
+        return 0;
+}
+
+/* The message is delivered. */
+static void consumer_done(struct torc_consumer *c, const struct ring_frame *frame, size_t len)
+{
+        c->count++;
+        c->bytes += len;
+        atomic_store_explicit(&consumer_record(c)->bytes, c->bytes, memory_order_relaxed); /* relaxed: a counter */
+        consumer_advance(c, frame->next);
+}
+
+/* Split a frame into metadata and payload. */
+static int consumer_open_frame(const struct torc_consumer *c, const struct ring_frame *frame, struct torc_view *view)
+{
+        size_t meta = 0;
+        if (frame->flags & ABI_FRAME_META && meta_block_size(frame->body, frame->length, &meta))
+                return TORC_ECORRUPT;
+        *view = (struct torc_view){
+                .data = frame->body + meta,
+                .len = frame->length - meta,
+                .id = {.position = frame->position, .epoch = c->seg.ring.epoch, .shard = 0},
+                .producer = frame->producer,
+                .meta = meta ? frame->body : NULL,
+                .meta_len = meta,
+        };
+        return 0;
+}
+
+/* ---- sleeping -------------------------------------------------------------------------------------------- */
+
+/*
+ * A commit or a successor is overdue: its maker may be dead. Looked into once it has been overdue for WAIT_HOLE_NS, since
+ * the live ones are done in nanoseconds and a look costs some system calls.
+ */
+static void consumer_mend(struct torc_consumer *c)
+{
+        struct ring_frame frame;
+        int64_t now = wait_mono_ns();
+        if (c->stuck_position != c->position || c->stuck_ns == 0) {
+                c->stuck_position = c->position;
+                c->stuck_ns = now;
+        } else if (now - c->stuck_ns >= WAIT_HOLE_NS) {
+                c->stuck_ns = now;
+                if (ring_peek(&c->seg.ring, c->position, &frame) == RING_HOLE)
+                        segment_recover(&c->stream, c->seg.ring.number, c->position);
+                else if (stream_lock(&c->stream, 0) == 0) /* redoes an unfinished change */
+                        stream_unlock(&c->stream);
+        }
+}
+
+static bool consumer_ready(const struct torc_consumer *c)
+{
+        struct ring_frame frame;
+        enum ring_result result = ring_peek(&c->seg.ring, c->position, &frame);
+        /* An end is news only when there is somewhere to go, or nowhere for good. */
+        if (result == RING_END)
+                return stream_current(&c->stream) > c->seg.ring.number || stream_state(&c->stream) != ABI_STREAM_OPEN;
+        if (result != RING_EMPTY && result != RING_HOLE)
+                return true;
+        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        return ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
+}
+
+/* Nothing is ready: sleep until something may be. Returns 0 (look again), -ETIMEDOUT, -EINTR, TORC_ECANCELED. */
+static int consumer_sleep(struct torc_consumer *c, bool stuck, int64_t deadline)
+{
+        struct abi_eventcount *ec = &c->stream.ctl->data;
+        for (int i = 0; i < CONSUMER_SPINS; i++) {
+                if (consumer_ready(c))
+                        return 0;
+                wait_pause();
+        }
+        consumer_free_space(c);
+        uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
+        if (consumer_ready(c))
+                return 0;
+        int rc = handle_take_cancel(&c->handle);
+        if (rc == 0)
+                rc = wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS);
+        return rc;
+}
+
+/* The next message's frame by the deadline. */
+static int consumer_await(struct torc_consumer *c, struct ring_frame *frame, int64_t deadline)
+{
+        for (;;) {
+                bool stuck = false;
+                int rc = consumer_next(c, frame, &stuck);
+                if (rc != -EAGAIN)
+                        return rc;
+                if (stuck)
+                        consumer_mend(c);
+                if (deadline == 0) {
+                        consumer_free_space(c);
+                        if (c->handle.fd[CONSUMER_FD_POLL] < 0)
+                                return -EAGAIN;
+                        rc = consumer_arm(c, stuck);
+                } else {
+                        rc = consumer_sleep(c, stuck, deadline);
+                }
+                if (rc)
+                        return rc;
+        }
+}
+
+void torc_consumer_cancel(struct torc_consumer *c)
+{
+        atomic_store_explicit(&c->handle.canceled, 1, memory_order_relaxed); /* relaxed: the wake-up orders */
+        wait_wake_always(&c->stream.ctl->data);
+}
+
+/* ---- copying, viewing, polling --------------------------------------------------------------------------- */
+
+/*
+ * Copy bytes that a producer may be overwriting: the one place where that race is by design. What was read is used only
+ * after consumer_confirm(). Under ThreadSanitizer byte by byte through atomics, so that the copy is defined there.
+ */
+static void consumer_copy(void *to, const void *from, size_t n)
+{
+#if defined(__SANITIZE_THREAD__)
+        const _Atomic unsigned char *src = from;
+        for (size_t i = 0; i < n; i++)
+                ((unsigned char *)to)[i] = atomic_load_explicit(&src[i], memory_order_relaxed);
+#else
+        memcpy(to, from, n);
+#endif
+}
+
+int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, int timeout_ms,
+                       struct torc_id *id)
+{
+        int64_t deadline = wait_deadline(timeout_ms);
+        for (;;) {
+                struct ring_frame frame;
+                struct torc_view view;
+                int rc = consumer_await(c, &frame, deadline);
+                if (rc)
+                        return rc;
+                int bad = consumer_open_frame(c, &frame, &view);
+                if (!bad && view.len <= cap && view.len)
+                        consumer_copy(buf, view.data, view.len);
+                rc = consumer_confirm(c, frame.position);
+                if (rc == TORC_ELAGGED && (rc = consumer_lagged(c)) == 0)
+                        continue;
+                if (rc == -EAGAIN)
+                        continue;
+                if (rc == 0)
+                        rc = bad;
+                if (rc)
+                        return rc;
+                *len = view.len;
+                if (view.len > cap)
+                        return -EMSGSIZE;
+                if (id)
+                        *id = view.id;
+                consumer_done(c, &frame, view.len);
+                return 0;
+        }
+}
+
+int torc_consumer_try_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, struct torc_id *id)
+{
+        return torc_consumer_recv(c, buf, cap, len, 0, id);
+}
+
+int torc_consumer_view(struct torc_consumer *c, struct torc_view *view, int timeout_ms)
+{
+        int64_t deadline = wait_deadline(timeout_ms);
+        for (;;) {
+                struct ring_frame frame;
+                int rc = consumer_await(c, &frame, deadline);
+                if (rc)
+                        return rc;
+                int bad = consumer_open_frame(c, &frame, view);
+                if (bad) { /* damaged, or overwritten under our eyes? */
+                        rc = consumer_confirm(c, frame.position);
+                        if (rc == TORC_ELAGGED)
+                                rc = consumer_lagged(c);
+                        if (rc == 0 && !c->lagged && c->position == frame.position)
+                                return bad;
+                        if (rc && rc != -EAGAIN)
+                                return rc;
+                        continue;
+                }
+                c->view = frame;
+                c->viewing = true;
+                return 0;
+        }
+}
+
+int torc_consumer_release(struct torc_consumer *c)
+{
+        int rc = handle_dead(&c->handle);
+        if (rc)
+                return rc;
+        if (!c->viewing)
+                return -EINVAL;
+        c->viewing = false;
+        rc = consumer_confirm(c, c->view.position);
+        if (rc)
+                return rc == -EAGAIN ? TORC_ELAGGED : rc;
+        struct torc_view view;
+        if (consumer_open_frame(c, &c->view, &view))
+                return TORC_ECORRUPT;
+        consumer_done(c, &c->view, view.len);
+        return 0;
+}
+
+int torc_consumer_poll(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled)
+{
+        *handled = 0;
+        while (*handled < limit) {
+                struct torc_view view;
+                int rc = torc_consumer_view(c, &view, 0);
+                if (rc == -EAGAIN && *handled)
+                        return 0;
+                if (rc)
+                        return rc;
+                int said = fn(&view, arg);
+                rc = torc_consumer_release(c);
+                if (rc)
+                        return rc;
+                ++*handled;
+                if (said)
+                        return said;
+        }
+        return 0;
+}
+
+/* ---- the pollable descriptor ----------------------------------------------------------------------------- */
+
+/*
+ * An epoll descriptor over a FIFO and a timer. The FIFO lies in the stream's directory as poll.<slot>; whoever commits
+ * while it is armed writes a byte into it. The timer stands in for a waker that died between commit and byte.
+ */
+static int consumer_make_fifo(struct torc_consumer *c)
+{
+        char name[STREAM_FILE_MAX];
+        int dir = c->handle.fd[STREAM_FD_DIR];
+        snprintf(name, sizeof name, "poll.%" PRIu32, c->slot);
+        unlinkat(dir, name, 0); /* of a dead holder of the slot */
+        if (mkfifoat(dir, name, 0600))
+                return -errno;
+        /* Producers, who may write the segments, write to it. */
+        if (fchmodat(dir, name, c->stream.ctl->config.mode | 0600, 0))
+                return -errno;
+        /* Both ends, so that it never reads as closed. */
+        int fd = openat(dir, name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
+static int consumer_make_poll(struct torc_consumer *c)
+{
+        int *fd = c->handle.fd;
+        struct epoll_event in = {.events = EPOLLIN};
+        if ((fd[CONSUMER_FD_FIFO] = consumer_make_fifo(c)) < 0)
+                return fd[CONSUMER_FD_FIFO];
+        if ((fd[CONSUMER_FD_TIMER] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
+                return -errno;
+        int ep = epoll_create1(EPOLL_CLOEXEC);
+        if (ep < 0)
+                return -errno;
+        if (epoll_ctl(ep, EPOLL_CTL_ADD, fd[CONSUMER_FD_FIFO], &in) ||
+            epoll_ctl(ep, EPOLL_CTL_ADD, fd[CONSUMER_FD_TIMER], &in)) {
+                int rc = -errno;
+                close(ep);
+                return rc;
+        }
+        fd[CONSUMER_FD_POLL] = ep;
+        return 0;
+}
+
+static void consumer_make_readable(struct torc_consumer *c)
+{
+        ssize_t n = write(c->handle.fd[CONSUMER_FD_FIFO], "", 1);
+        (void)n; /* full: readable already */
+}
+
+int torc_consumer_fd(struct torc_consumer *c)
+{
+        int rc = handle_dead(&c->handle);
+        if (rc)
+                return rc;
+        if (c->handle.fd[CONSUMER_FD_POLL] < 0) {
+                rc = consumer_make_poll(c);
+                if (rc) {
+                        for (int i = CONSUMER_FD_FIFO; i <= CONSUMER_FD_TIMER; i++) {
+                                if (c->handle.fd[i] >= 0)
+                                        close(c->handle.fd[i]);
+                                c->handle.fd[i] = -1;
+                        }
+                        return rc;
+                }
+                consumer_make_readable(c); /* the first look is the caller's */
+        }
+        return c->handle.fd[CONSUMER_FD_POLL];
+}
+
+/* Nothing was ready: take old news off the descriptor and ask for new. Returns -EAGAIN (armed), or 0: look again. */
+static int consumer_arm(struct torc_consumer *c, bool stuck)
+{
+        char bytes[64];
+        uint64_t ticks;
+        struct itimerspec slice = {.it_value = {.tv_nsec = stuck ? WAIT_HOLE_NS : CONSUMER_POLL_SLICE_MS * 1000000}};
+        while (read(c->handle.fd[CONSUMER_FD_FIFO], bytes, sizeof bytes) > 0)
+                continue;
+        ssize_t n = read(c->handle.fd[CONSUMER_FD_TIMER], &ticks, sizeof ticks);
+        (void)n;
+        /* relaxed: ordered by the announcement's fence. */
+        atomic_store_explicit(&consumer_record(c)->armed, 1, memory_order_relaxed);
+        wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
+        if (consumer_ready(c))
+                return 0;
+        timerfd_settime(c->handle.fd[CONSUMER_FD_TIMER], 0, &slice, NULL);
+        return -EAGAIN;
+}
+
+/* ---- what it has seen ------------------------------------------------------------------------------------ */
+
+uint64_t torc_consumer_missed(const struct torc_consumer *c)
+{
+        return c->missed + c->overtaken;
+}
+
+int torc_consumer_stats(struct torc_consumer *c, struct torc_consumer_stats *stats)
+{
+        int rc = handle_dead(&c->handle);
+        if (rc)
+                return rc;
+        uint64_t tail = ring_tail(&c->seg.ring, NULL);
+        struct segment seg;
+        if (stream_current(&c->stream) != c->seg.ring.number &&
+            segment_open(&seg, &c->stream, stream_current(&c->stream), false) == 0) {
+                tail = ring_tail(&seg.ring, NULL);
+                segment_close(&seg);
+        }
+        *stats = (struct torc_consumer_stats){
+                .messages = c->count - c->missed - c->overtaken,
+                .bytes = c->bytes,
+                .missed_messages = c->missed + c->overtaken,
+                .missed_bytes = c->missed_bytes,
+                .lag_bytes = tail > c->position ? tail - c->position : 0,
+                .attached_ns = c->attached_ns,
+                .uptime_ns = wait_mono_ns() - c->attached_mono_ns,
+        };
+        return 0;
+}

@@ -1,0 +1,509 @@
+/*
+ * join.c - attaching a consumer, coming back after lagging, leaving.
+ *
+ * Invariants
+ *   J1  a slot becomes JOINING before the joiner loads where the stream stands, with a full fence between: a producer
+ *       that computes a limit either sees the joiner, or has a tail in its minimum that the joiner's second look at
+ *       the tail reaches.
+ *   J2  positions from `history_until` on are never overwritten while the consumer is ACTIVE. Earlier ones may be
+ *       (a limit computed without the joiner), and are validated after use.
+ *   J3  the segment stored in the slot exists, because segments are reclaimed under the ctl lock only, by number.
+ */
+#include "consumer.h"
+
+#include "file.h"
+#include "limit.h"
+#include "name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define JOIN_BACKOFF_MAX_NS 1000000000
+
+/* Where a consumer wants to begin. */
+struct join_start {
+        enum torc_start kind;
+        uint64_t segment, position; /* unless live */
+};
+
+/* Publish where we stand; the count with it (limit.c tells why twice). */
+void consumer_publish(struct torc_consumer *c)
+{
+        struct abi_consumer *rec = consumer_record(c);
+        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        /* [cursor.w] release, pairs with [cursor.r]: our reads are done before the licence to overwrite them. */
+        atomic_store_explicit(&rec->cursor, c->position, memory_order_release);
+        atomic_store_explicit(&rec->count2, c->count, memory_order_release);
+}
+
+static void join_publish_segment(struct torc_consumer *c)
+{
+        consumer_publish(c);
+        /* [cursor.w] release: after the cursor, so that a reader of the new number finds a cursor in it. */
+        atomic_store_explicit(&consumer_record(c)->segment, c->seg.ring.number, memory_order_release);
+}
+
+/* ---- taking a slot --------------------------------------------------------------------------------------- */
+
+/* How many places are taken? *slot: a free slot, or ABI_CONSUMERS. A disconnected consumer keeps its slot, but not its
+ * place. */
+static uint32_t join_used(const struct stream *s, uint32_t *slot)
+{
+        uint32_t used = 0;
+        *slot = ABI_CONSUMERS;
+        for (uint32_t i = 0; i < ABI_CONSUMERS; i++) {
+                unsigned state = ABI_CONSUMER_STATE(
+                        atomic_load_explicit(&s->ctl->consumer[i].word, memory_order_relaxed));
+                used += state == ABI_CONSUMER_JOINING || state == ABI_CONSUMER_ACTIVE;
+                if (state == ABI_CONSUMER_FREE && *slot == ABI_CONSUMERS)
+                        *slot = i;
+        }
+        return used;
+}
+
+/* Find a place, and a slot if we have none yet; reaps the dead if there is none. Under the ctl lock. */
+static int join_find_place(struct stream *s, bool need_slot, uint32_t *slot)
+{
+        for (int lap = 0; lap < 2; lap++) {
+                if (join_used(s, slot) < s->ctl->config.max_consumers && (!need_slot || *slot < ABI_CONSUMERS))
+                        return 0;
+                if (lap == 0)
+                        stream_reap(s, NULL);
+        }
+        return TORC_ENOCAPACITY;
+}
+
+/* Find the segment that holds a position. Returns 0 or TORC_EGONE. */
+static int join_locate(struct stream *s, const struct torc_id *id, struct join_start *start)
+{
+        uint64_t n = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        for (; n <= stream_current(s); n++) {
+                struct segment seg;
+                struct ring_frame frame;
+                int rc = segment_open(&seg, s, n, false);
+                if (rc)
+                        return rc;
+                uint64_t tail = ring_tail(&seg.ring, NULL);
+                bool here = id->position >= seg.ring.base && id->position < tail;
+                bool good = here && id->shard == 0 && id->epoch == seg.ring.epoch && !(id->position & 15) &&
+                            id->position >= ring_earliest(&seg.ring) &&
+                            ring_peek(&seg.ring, id->position, &frame) == RING_OK;
+                segment_close(&seg);
+                if (good) {
+                        *start = (struct join_start){TORC_START_ID, n, id->position};
+                        return 0;
+                }
+                if (here)
+                        break;
+        }
+        return TORC_EGONE;
+}
+
+static int join_earliest(struct stream *s, uint64_t number, struct join_start *start)
+{
+        struct segment seg;
+        int rc = segment_open(&seg, s, number, false);
+        if (rc)
+                return rc;
+        *start = (struct join_start){TORC_START_EARLIEST, number, ring_earliest(&seg.ring)};
+        segment_close(&seg);
+        return 0;
+}
+
+/* Announce ourselves as JOINING. Under the ctl lock, with the slot FREE or our own KICKED one. */
+static void join_announce(struct torc_consumer *c, const struct join_start *start)
+{
+        struct abi_consumer *rec = consumer_record(c);
+        uint64_t word = atomic_load_explicit(&rec->word, memory_order_relaxed);
+        c->gen = (ABI_CONSUMER_GEN(word) + 1) & 0xfffff;
+        /* relaxed: ordered by the word. */
+        atomic_store_explicit(&rec->peer_slot, c->stream.bus->slot, memory_order_relaxed);
+        atomic_store_explicit(&rec->peer_gen, c->stream.bus->gen, memory_order_relaxed);
+        atomic_store_explicit(&rec->attached_ns, c->attached_ns, memory_order_relaxed);
+        atomic_store_explicit(&rec->segment, start->segment, memory_order_relaxed);
+        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        atomic_store_explicit(&rec->cursor, start->position, memory_order_relaxed);
+        atomic_store_explicit(&rec->count2, c->count, memory_order_relaxed);
+        atomic_store_explicit(&rec->bytes, c->bytes, memory_order_relaxed);
+        atomic_store_explicit(&rec->missed, c->missed, memory_order_relaxed);
+        atomic_store_explicit(&rec->missed_bytes, c->missed_bytes, memory_order_relaxed);
+        atomic_store_explicit(&rec->overtaken, c->overtaken, memory_order_relaxed);
+        atomic_store_explicit(&rec->armed, 0, memory_order_relaxed);
+        if (c->slot >= atomic_load_explicit(&c->stream.ctl->consumer_top, memory_order_relaxed))
+                atomic_store_explicit(&c->stream.ctl->consumer_top, c->slot + 1, memory_order_release); /* [slot.w] */
+        /* [slot.w] release, pairs with [slot.r]. */
+        atomic_store_explicit(&rec->word, ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0), memory_order_release);
+        /* [join.w] seq_cst fence, pairs with [join.r]: JOINING is visible before we look where the stream stands. */
+        atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* ---- joining --------------------------------------------------------------------------------------------- */
+
+static int join_stand(struct torc_consumer *c, uint64_t number)
+{
+        if (c->seg.map && c->seg.ring.number == number)
+                return 0;
+        struct segment seg;
+        int rc = segment_open(&seg, &c->stream, number, false);
+        if (rc)
+                return rc;
+        if (c->seg.map)
+                segment_close(&c->seg);
+        c->seg = seg;
+        return 0;
+}
+
+/* Where the stream stands: its tail, and how many messages had been committed by then, to within those in flight. */
+struct join_mark {
+        uint64_t tail, total;
+};
+
+static int join_mark(struct torc_consumer *c, struct join_mark *mark)
+{
+        struct segment seg;
+        int rc = segment_open(&seg, &c->stream, stream_current(&c->stream), false);
+        if (rc)
+                return rc;
+        mark->tail = ring_tail(&seg.ring, NULL);
+        mark->total = stream_total(&c->stream);
+        segment_close(&seg);
+        return 0;
+}
+
+/* Messages between our position and a tail, over the segments in between. */
+static uint64_t join_ahead(struct torc_consumer *c, uint64_t tail)
+{
+        uint64_t ahead = 0, n, from = c->position;
+        for (uint64_t k = c->seg.ring.number; from < tail && k <= stream_current(&c->stream); k++) {
+                struct segment seg;
+                if (segment_open(&seg, &c->stream, k, false))
+                        break;
+                uint64_t to = ring_tail(&seg.ring, NULL);
+                ring_count(&seg.ring, from, to < tail ? to : tail, &n);
+                ahead += n;
+                from = to;
+                segment_close(&seg);
+        }
+        return ahead;
+}
+
+static int join_place(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
+{
+        bool live = start->kind == TORC_START_LIVE;
+        int rc = join_stand(c, live ? stream_current(&c->stream) : start->segment);
+        if (rc)
+                return rc;
+        c->position = live ? ring_tail(&c->seg.ring, NULL) : start->position;
+        join_publish_segment(c);
+        /* [join.w] seq_cst fence, pairs with [join.r]: the tail (again), behind the published cursor (J1). */
+        atomic_thread_fence(memory_order_seq_cst);
+        if (live) {
+                mark->tail = c->position = ring_tail(&c->seg.ring, NULL);
+                mark->total = stream_total(&c->stream);
+                consumer_publish(c);
+        } else {
+                rc = join_mark(c, mark);
+        }
+        c->history_until = mark->tail;
+        return rc;
+}
+
+/* From JOINING to ACTIVE. Returns 0, TORC_ELAGGED (kicked half-way), -ENOENT (the segment went meanwhile), ... */
+static int join_activate(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
+{
+        int rc = join_place(c, start, mark);
+        if (rc)
+                return rc;
+        uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
+        /* By CAS: we may have been kicked. release: the cursor comes first. */
+        if (!atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
+                                                     ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
+                                                     memory_order_acq_rel, memory_order_relaxed))
+                return TORC_ELAGGED;
+        c->checked = c->position;
+        c->lagged = false;
+        stream_members_changed(&c->stream);
+        return 0;
+}
+
+static int join_start_of(struct torc_consumer *c, const struct torc_consumer_config *config,
+                         struct join_start *start)
+{
+        struct stream *s = &c->stream;
+        switch (config->start) {
+        case TORC_START_EARLIEST:
+                return join_earliest(s, atomic_load_explicit(&s->ctl->first, memory_order_relaxed), start);
+        case TORC_START_ID:
+                return join_locate(s, &config->start_id, start);
+        default:
+                break;
+        }
+        /* The estimate of a live start; join_place() looks again. */
+        int rc = join_earliest(s, stream_current(s), start);
+        start->kind = TORC_START_LIVE;
+        return rc;
+}
+
+static int join_once(struct torc_consumer *c, const struct torc_consumer_config *config, bool taken)
+{
+        struct join_start start;
+        struct join_mark mark;
+        struct stream *s = &c->stream;
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        if (rc)
+                return rc;
+        rc = taken ? 0 : join_find_place(s, true, &c->slot);
+        if (rc == 0)
+                rc = join_start_of(c, config, &start);
+        if (rc == 0) {
+                struct abi_consumer *rec = consumer_record(c);
+                const char *name = config->name ? config->name : s->bus->peer_name;
+                memset(rec->name, 0, sizeof rec->name);
+                snprintf(rec->name, sizeof rec->name, "%s", name);
+                join_announce(c, &start);
+        }
+        stream_unlock(s);
+        if (rc)
+                return rc;
+        rc = join_activate(c, &start, &mark);
+        if (rc == 0)
+                c->total_before = mark.total - join_ahead(c, mark.tail) - c->count;
+        return rc;
+}
+
+/* consumer_join - attach; waits config->timeout_ms for a place. The slot is held from the first announcement on. */
+int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *config)
+{
+        struct stream *s = &c->stream;
+        int64_t deadline = wait_deadline(config->timeout_ms);
+        bool taken = false;
+        c->attached_ns = wait_wall_ns();
+        c->attached_mono_ns = wait_mono_ns();
+        for (;;) {
+                uint32_t event = wait_announce(&s->ctl->access, ABI_WAIT_FUTEX);
+                uint32_t gen = c->gen;
+                int rc = join_once(c, config, taken);
+                taken = taken || gen != c->gen;
+                if (rc == TORC_ELAGGED || rc == -ENOENT)
+                        continue; /* the stream outran us while we joined */
+                if (rc != TORC_ENOCAPACITY)
+                        return rc;
+                if (wait_over(deadline))
+                        return TORC_ENOCAPACITY;
+                rc = handle_take_cancel(&c->handle);
+                if (rc == 0)
+                        rc = wait_sleep(&s->ctl->access, event, deadline, WAIT_SLICE_NS);
+                if (rc && rc != -ETIMEDOUT)
+                        return rc;
+        }
+}
+
+/* ---- lagging --------------------------------------------------------------------------------------------- */
+
+static void join_count_missed(struct torc_consumer *c, uint64_t missed)
+{
+        struct abi_consumer *rec = consumer_record(c);
+        c->count += missed;
+        c->missed += missed;
+        /* relaxed: counters with one writer. count first, so that a monitor that adds what is still to be noted
+         * never counts it twice. */
+        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        atomic_store_explicit(&rec->missed, c->missed, memory_order_release);
+}
+
+/* Are we disconnected? Takes note of what was missed, once. Returns 0 or TORC_ELAGGED. */
+int consumer_note_kick(struct torc_consumer *c)
+{
+        if (c->lagged)
+                return TORC_ELAGGED;
+        /* [kick.r] acquire fence, pairs with [kick.w]: bytes that we read under a licence given after the kick come
+         * with the kick. */
+        atomic_thread_fence(memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_ACTIVE && ABI_CONSUMER_GEN(word) == c->gen)
+                return 0;
+        if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_KICKED || ABI_CONSUMER_GEN(word) != c->gen)
+                return TORC_ECORRUPT;
+        c->lagged = true;
+        join_count_missed(c, (ABI_CONSUMER_REACH(word) - c->count) & ABI_REACH_MASK);
+        return TORC_ELAGGED;
+}
+
+/* How many messages lie between the last one we passed and our position, by the producers' own counters. */
+static uint64_t join_gap(struct torc_consumer *c, const struct join_mark *mark)
+{
+        uint64_t reached = mark->total - join_ahead(c, mark->tail) - c->total_before;
+        return reached > c->count && reached - c->count < INT64_MAX ? reached - c->count : 0;
+}
+
+/* ACTIVE, but reading history that was overwritten: go on at the oldest that is left. Returns 0 or an error. */
+int consumer_note_gap(struct torc_consumer *c)
+{
+        uint64_t earliest = ring_earliest(&c->seg.ring);
+        if (earliest <= c->position || c->position >= c->history_until)
+                return TORC_ECORRUPT;
+        struct join_mark mark;
+        int rc = join_mark(c, &mark);
+        if (rc)
+                return rc;
+        c->missed_bytes += earliest - c->position;
+        c->position = earliest;
+        uint64_t gap = join_gap(c, &mark);
+        c->count += gap;
+        c->overtaken += gap;
+        atomic_store_explicit(&consumer_record(c)->overtaken, c->overtaken, memory_order_relaxed);
+        atomic_fetch_add_explicit(&c->stream.ctl->overwritten, gap, memory_order_relaxed);
+        consumer_publish(c);
+        return 0;
+}
+
+/* Where a disconnected consumer may come back: at the cut if that is still there, else at what is left. */
+static int join_resume(struct torc_consumer *c, struct join_start *start, bool *exact)
+{
+        struct stream *s = &c->stream;
+        struct abi_consumer *rec = consumer_record(c);
+        uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
+        uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
+        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        int rc = join_earliest(s, segment > first ? segment : first, start);
+        *exact = rc == 0 && start->segment == segment && start->position <= cut;
+        if (*exact)
+                start->position = cut;
+        return rc;
+}
+
+static int join_again(struct torc_consumer *c)
+{
+        struct join_start start;
+        struct stream *s = &c->stream;
+        struct join_mark mark;
+        bool exact = false;
+        uint32_t unused;
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        if (rc)
+                return rc;
+        rc = join_find_place(s, false, &unused);
+        if (rc == 0)
+                rc = join_resume(c, &start, &exact);
+        if (rc == 0)
+                join_announce(c, &start);
+        stream_unlock(s);
+        if (rc)
+                return rc;
+        uint64_t from = c->position;
+        rc = join_activate(c, &start, &mark);
+        if (rc)
+                return rc;
+        c->missed_bytes += c->position > from ? c->position - from : 0;
+        atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
+        if (!exact) /* the cut was overwritten or deleted: more was missed while we were away */
+                join_count_missed(c, join_gap(c, &mark));
+        consumer_publish(c);
+        return 0;
+}
+
+static bool join_final(int rc)
+{
+        return rc != TORC_ENOCAPACITY && rc != TORC_ELAGGED && rc != -ENOENT && rc != -ETIMEDOUT && rc != -EAGAIN;
+}
+
+int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
+{
+        int64_t deadline = wait_deadline(timeout_ms), nap = 1000000;
+        int rc = handle_dead(&c->handle);
+        if (rc)
+                return rc;
+        if (c->viewing)
+                return -EBUSY;
+        if (consumer_note_kick(c) != TORC_ELAGGED)
+                return 0; /* it is attached */
+        for (;;) {
+                rc = join_again(c);
+                if (rc == 0 || join_final(rc))
+                        return rc;
+                if (wait_over(deadline))
+                        return timeout_ms ? -ETIMEDOUT : rc == TORC_ELAGGED ? -ETIMEDOUT : rc;
+                rc = handle_take_cancel(&c->handle);
+                if (rc)
+                        return rc;
+                if (nanosleep(&(struct timespec){.tv_sec = nap / 1000000000, .tv_nsec = nap % 1000000000}, NULL))
+                        return -EINTR;
+                nap = nap * 2 < JOIN_BACKOFF_MAX_NS ? nap * 2 : JOIN_BACKOFF_MAX_NS;
+        }
+}
+
+/* ---- leaving and opening --------------------------------------------------------------------------------- */
+
+/* Give the slot back; what this consumer held up may go on. If the lock cannot be had, the slot is reaped later. */
+void consumer_detach(struct handle *h)
+{
+        struct torc_consumer *c = (struct torc_consumer *)h;
+        struct stream *s = &c->stream;
+        if (stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS))
+                return;
+        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        if (ABI_CONSUMER_GEN(word) == c->gen && ABI_CONSUMER_STATE(word) != ABI_CONSUMER_FREE) {
+                stream_retire_consumer(s, c->slot);
+                stream_reclaim(s);
+                stream_members_changed(s);
+        }
+        stream_unlock(s);
+}
+
+int torc_consumer_open(struct torc_consumer **out, struct torc_bus *bus, const char *stream,
+                       const struct torc_consumer_config *config)
+{
+        static const struct torc_consumer_config defaults;
+        bool created;
+        if (!config)
+                config = &defaults;
+        if ((unsigned)config->start > TORC_START_ID)
+                return -EINVAL;
+        if (config->name && name_check_label(config->name))
+                return TORC_ENAME;
+        struct torc_consumer *c = calloc(1, sizeof *c);
+        if (!c)
+                return -ENOMEM;
+        c->gen = UINT32_MAX; /* no generation: nothing is held yet */
+        handle_init(&c->handle, bus, consumer_detach);
+        int rc = handle_add(&c->handle);
+        if (rc)
+                goto fail_free;
+        rc = stream_open(&c->stream, bus, &c->handle, stream, config->stream, config->flags, &created);
+        if (rc)
+                goto fail_close;
+        rc = consumer_join(c, config);
+        if (rc && c->gen != UINT32_MAX)
+                consumer_detach(&c->handle);
+        if (rc)
+                goto fail_close;
+        *out = c;
+        return 0;
+
+fail_close:
+        handle_remove(&c->handle);
+        if (c->seg.map)
+                segment_close(&c->seg);
+        stream_close(&c->stream);
+fail_free:
+        free(c);
+        return rc;
+}
+
+void torc_consumer_close(struct torc_consumer **consumer)
+{
+        struct torc_consumer *c = *consumer;
+        if (!c)
+                return;
+        *consumer = NULL;
+        if (!handle_dead(&c->handle))
+                consumer_detach(&c->handle);
+        handle_remove(&c->handle);
+        if (c->seg.map)
+                segment_close(&c->seg);
+        stream_close(&c->stream);
+        free(c);
+}

@@ -1,0 +1,22 @@
+/*
+ * limit.h - how far producers may go: the licence to overwrite, and what happens to those who hold it back.
+ */
+#ifndef TORC_LIMIT_H
+#define TORC_LIMIT_H
+
+#include "stream.h"
+
+/* What keeps a claim from fitting. */
+enum limit_bar {
+        LIMIT_NONE = 0, /* nothing: claim */
+        LIMIT_CONSUMER, /* a consumer that has not read so far */
+        LIMIT_CLAIM,    /* a claim in progress, a whole ring back */
+};
+
+enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64_t need);
+uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, uint64_t from);
+int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need);
+int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes);
+int limit_kick(struct stream *s, unsigned slot);
+
+#endif

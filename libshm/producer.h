@@ -1,0 +1,34 @@
+/*
+ * producer.h - the producer handle. producer.c sends, roster.c tells about the consumers on the other side.
+ */
+#ifndef TORC_PRODUCER_H
+#define TORC_PRODUCER_H
+
+#include "stream.h"
+
+struct torc_producer {
+        struct handle handle;
+        struct stream stream;
+        struct segment seg; /* the one it claims from */
+        uint32_t slot;
+        uint64_t gen;
+        bool waiting; /* for exclusive access: no claim yet */
+        bool owner;
+        bool claimed; /* a claim is open */
+        struct ring_claim claim;
+        uint32_t claim_meta, claim_length;
+        uint64_t messages, bytes;
+        struct torc_id last;
+        bool sent; /* last is set */
+        bool online_known, online;
+        uint32_t membership; /* the number `online` was computed at */
+};
+
+/* Does what a sleeping producer waits for hold? Looked at again before each sleep. */
+typedef bool producer_ready_fn(struct torc_producer *p, void *arg);
+int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_ready_fn *ready, void *arg,
+                  int64_t deadline, int64_t slice_ns);
+int producer_check(struct torc_producer *p);
+bool producer_online(struct torc_producer *p);
+
+#endif

@@ -1,0 +1,271 @@
+/*
+ * reap.c - who is on a stream, who of them is dead, and what has to be cleaned up after the dead.
+ *
+ * A slot is freed when its peer is proven dead (bus_peer_alive) and, for a producer, when its whole claim is settled in
+ * every segment of the chain. A segment is deleted when no consumer's segment number is at or before it: numbers,
+ * not cursors, because an empty segment begins and ends at one position.
+ */
+#include "stream.h"
+
+#include "file.h"
+#include "name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- who is there ---------------------------------------------------------------------------------------- */
+
+bool stream_producer_alive(const struct stream *s, unsigned slot)
+{
+        const struct abi_producer *p = &s->ctl->producer[slot];
+        /* [slot.r] acquire, pairs with [slot.w]: the peer below is this occupant's. */
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_acquire);
+        if (ABI_WORD_STATE(word) == ABI_PRODUCER_FREE)
+                return false;
+        return bus_peer_alive(s->bus, atomic_load_explicit(&p->peer_slot, memory_order_relaxed),
+                              atomic_load_explicit(&p->peer_gen, memory_order_relaxed));
+}
+
+bool stream_consumer_alive(const struct stream *s, unsigned slot)
+{
+        const struct abi_consumer *c = &s->ctl->consumer[slot];
+        uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
+        if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_FREE)
+                return false;
+        return bus_peer_alive(s->bus, atomic_load_explicit(&c->peer_slot, memory_order_relaxed),
+                              atomic_load_explicit(&c->peer_gen, memory_order_relaxed));
+}
+
+/* Messages ever committed. relaxed: counters; exact when nobody sends. */
+uint64_t stream_total(const struct stream *s)
+{
+        uint64_t total = atomic_load_explicit(&s->ctl->retired_messages, memory_order_relaxed);
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++)
+                total += atomic_load_explicit(&s->ctl->producer[i].messages, memory_order_relaxed);
+        return total;
+}
+
+static uint32_t stream_consumer_top(const struct stream *s)
+{
+        uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_acquire); /* [slot.r] */
+        return top < ABI_CONSUMERS ? top : ABI_CONSUMERS;
+}
+
+/* How many connected consumers carry all of `tags`? Stops at `enough`. sure: count only those proven alive. */
+uint32_t stream_count_consumers(const struct stream *s, uint32_t enough, const char *tags, bool sure)
+{
+        uint32_t n = 0, top = stream_consumer_top(s);
+        for (uint32_t i = 0; i < top && n < enough; i++) {
+                const struct abi_consumer *c = &s->ctl->consumer[i];
+                uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
+                if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE)
+                        continue;
+                const struct abi_peer *peer =
+                        bus_peer(s->bus, atomic_load_explicit(&c->peer_slot, memory_order_relaxed),
+                                 atomic_load_explicit(&c->peer_gen, memory_order_relaxed));
+                if (!peer || (tags && *tags && !tags_carry_all(peer->tags, tags)))
+                        continue;
+                n += !sure || stream_consumer_alive(s, i);
+        }
+        return n;
+}
+
+/* ---- waking ---------------------------------------------------------------------------------------------- */
+
+static void stream_wake_pollers(struct stream *s)
+{
+        uint32_t top = stream_consumer_top(s);
+        for (uint32_t i = 0; i < top; i++) {
+                char name[STREAM_FILE_MAX];
+                /* relaxed: ordered by the fence before the look at waiters ([wake.w]). */
+                if (!atomic_load_explicit(&s->ctl->consumer[i].armed, memory_order_relaxed) ||
+                    !atomic_exchange_explicit(&s->ctl->consumer[i].armed, 0, memory_order_relaxed))
+                        continue;
+                snprintf(name, sizeof name, "poll.%" PRIu32, i);
+                int fd = openat(s->handle->fd[STREAM_FD_DIR], name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                if (fd < 0)
+                        continue; /* its reader is gone */
+                ssize_t n = write(fd, "", 1);
+                (void)n; /* full: it is readable already */
+                close(fd);
+        }
+}
+
+/* After a commit: wake consumers that sleep or poll. */
+void stream_wake_consumers(struct stream *s)
+{
+        if (wait_wake(&s->ctl->data) & ABI_WAIT_POLL)
+                stream_wake_pollers(s);
+}
+
+/* After a death or a change of the stream: everybody looks again. */
+void stream_wake_all(struct stream *s)
+{
+        wait_wake_always(&s->ctl->data);
+        wait_wake_always(&s->ctl->space);
+        wait_wake_always(&s->ctl->access);
+        stream_wake_pollers(s);
+}
+
+/* A consumer came or went. */
+void stream_members_changed(struct stream *s)
+{
+        /* [slot.w] release: who sees the new number sees the change. */
+        atomic_fetch_add_explicit(&s->ctl->membership, 1, memory_order_release);
+        wait_wake_always(&s->ctl->access);
+        wait_wake_always(&s->ctl->space);
+}
+
+/* ---- segments that nobody needs -------------------------------------------------------------------------- */
+
+static uint64_t stream_oldest_needed(const struct stream *s)
+{
+        uint64_t oldest = UINT64_MAX;
+        uint32_t top = stream_consumer_top(s);
+        /* [join.r] seq_cst fence, pairs with [join.w]: a joiner that this scan misses loads `current` after it. */
+        atomic_thread_fence(memory_order_seq_cst);
+        for (uint32_t i = 0; i < top; i++) {
+                const struct abi_consumer *c = &s->ctl->consumer[i];
+                uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
+                unsigned state = ABI_CONSUMER_STATE(word);
+                if (state != ABI_CONSUMER_JOINING && state != ABI_CONSUMER_ACTIVE)
+                        continue;
+                /* [cursor.r] acquire: it has left the segments before this one. */
+                uint64_t segment = atomic_load_explicit(&c->segment, memory_order_acquire);
+                if (segment < oldest)
+                        oldest = segment;
+        }
+        return oldest;
+}
+
+/* Delete sealed segments that no consumer needs, oldest first. Under the ctl lock. Unlinks before it moves `first`: if we
+ * die between, the next one finds the file gone and moves on. */
+void stream_reclaim(struct stream *s)
+{
+        uint64_t current = stream_current(s);
+        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        uint64_t needed = stream_oldest_needed(s);
+        for (; first < current && first < needed; first++) {
+                char name[STREAM_FILE_MAX];
+                snprintf(name, sizeof name, "0.%" PRIu64, first);
+                if (unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0) && errno != ENOENT)
+                        return;
+                /* [chain.w] release, pairs with [chain.r]. */
+                atomic_store_explicit(&s->ctl->first, first + 1, memory_order_release);
+        }
+}
+
+/* ---- the dead -------------------------------------------------------------------------------------------- */
+
+/* stream_retire_producer - free a producer's slot, keeping its counts. Under the ctl lock; its claims are settled. */
+int stream_retire_producer(struct stream *s, unsigned slot)
+{
+        struct abi_ctl *ctl = s->ctl;
+        struct abi_producer *p = &ctl->producer[slot];
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+        struct change c;
+        change_init(&c);
+        change_word(&c, s, &ctl->retired_messages,
+                    atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed) +
+                            atomic_load_explicit(&p->messages, memory_order_relaxed));
+        change_word(&c, s, &ctl->retired_bytes,
+                    atomic_load_explicit(&ctl->retired_bytes, memory_order_relaxed) +
+                            atomic_load_explicit(&p->bytes, memory_order_relaxed));
+        change_word(&c, s, &p->messages, 0);
+        change_word(&c, s, &p->bytes, 0);
+        if (atomic_load_explicit(&ctl->owner, memory_order_relaxed) == slot + 1)
+                change_word(&c, s, &ctl->owner, 0);
+        change_word(&c, s, &p->word, ABI_WORD(ABI_WORD_GEN(word), ABI_PRODUCER_FREE));
+        return change_apply(&c, s);
+}
+
+/* Settle a dead producer's claims in the whole chain, then free its slot. Returns 0, -EAGAIN (come again), ... */
+static int reap_producer(struct stream *s, unsigned slot, struct torc_reaped *reaped)
+{
+        struct abi_ctl *ctl = s->ctl;
+        struct abi_producer *p = &ctl->producer[slot];
+        uint64_t current = stream_current(s);
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+        bool waiting = ABI_WORD_STATE(word) == ABI_PRODUCER_WAITING;
+        for (uint64_t n = atomic_load_explicit(&ctl->first, memory_order_relaxed); !waiting && n <= current; n++) {
+                int rc = segment_reap(s, n, slot, &reaped->holes);
+                if (rc)
+                        return rc;
+        }
+        reaped->producers += !waiting;
+        reaped->waiters += waiting;
+        return stream_retire_producer(s, slot);
+}
+
+/* Free the slots of dead producers and waiters. Under the ctl lock. */
+int stream_reap_producers(struct stream *s, struct torc_reaped *reaped)
+{
+        int first_error = 0;
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+                uint64_t word = atomic_load_explicit(&s->ctl->producer[i].word, memory_order_relaxed);
+                if (ABI_WORD_STATE(word) == ABI_PRODUCER_FREE || stream_producer_alive(s, i))
+                        continue;
+                int rc = reap_producer(s, i, reaped);
+                if (rc && !first_error)
+                        first_error = rc;
+        }
+        return first_error;
+}
+
+/* stream_retire_consumer - free a consumer's slot, keeping its losses. Under the ctl lock. */
+int stream_retire_consumer(struct stream *s, unsigned slot)
+{
+        struct abi_ctl *ctl = s->ctl;
+        struct abi_consumer *c = &ctl->consumer[slot];
+        uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
+        uint64_t missed = atomic_load_explicit(&c->missed, memory_order_relaxed);
+        if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED)
+                missed += (ABI_CONSUMER_REACH(word) - atomic_load_explicit(&c->count, memory_order_relaxed)) &
+                          ABI_REACH_MASK;
+        char name[STREAM_FILE_MAX];
+        snprintf(name, sizeof name, "poll.%u", slot);
+        unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0);
+        struct change change;
+        change_init(&change);
+        change_word(&change, s, &ctl->retired_missed,
+                    atomic_load_explicit(&ctl->retired_missed, memory_order_relaxed) + missed);
+        change_word(&change, s, &c->missed, 0);
+        change_word(&change, s, &c->word, ABI_CONSUMER_WORD(ABI_CONSUMER_FREE, ABI_CONSUMER_GEN(word), 0));
+        return change_apply(&change, s);
+}
+
+/*
+ * stream_reap - free every slot of the dead, delete what nobody needs any more, wake whoever may go on. Under the ctl
+ * lock. Returns 0, -EAGAIN when a dead producer's claim overlaps a live one's (come again), or the first error.
+ */
+int stream_reap(struct stream *s, struct torc_reaped *reaped)
+{
+        struct torc_reaped mine = {0};
+        int rc = stream_reap_producers(s, &mine);
+        uint32_t top = stream_consumer_top(s);
+        for (uint32_t i = 0; i < top; i++) {
+                uint64_t word = atomic_load_explicit(&s->ctl->consumer[i].word, memory_order_relaxed);
+                if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_FREE || stream_consumer_alive(s, i))
+                        continue;
+                int error = stream_retire_consumer(s, i);
+                if (error && !rc)
+                        rc = error;
+                mine.consumers += !error;
+        }
+        stream_reclaim(s);
+        if (mine.consumers)
+                stream_members_changed(s);
+        if (mine.consumers || mine.producers || mine.waiters)
+                stream_wake_all(s);
+        if (reaped) {
+                reaped->producers += mine.producers;
+                reaped->consumers += mine.consumers;
+                reaped->waiters += mine.waiters;
+                reaped->holes += mine.holes;
+        }
+        return rc;
+}

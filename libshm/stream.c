@@ -1,0 +1,615 @@
+/*
+ * stream.c - opening and making streams, the ctl lock, and changes that survive their maker.
+ *
+ * A stream is a directory with a ctl file and a chain of segments. Whatever takes more than one store in the ctl file,
+ * or touches a segment as well, runs under the ctl lock as a `change`: written down whole in the redo record, then
+ * carried out, then erased. Each step may be repeated, so the next holder of the lock redoes what a dead one left.
+ *
+ *   change:  prepare the new segment (may fail: nothing happened)
+ *            redo record, armed last
+ *            seal the current segment        idempotent: an or into tail
+ *            link the successor              idempotent: it is there or it is not
+ *            fence producers                 idempotent: absolute values
+ *            store words                     idempotent: absolute values
+ *            disarm
+ *
+ * Invariants
+ *   S1  first <= current; every segment from first to current exists as a file; all but current are sealed.
+ *   S2  a segment begins at the position at which its predecessor was sealed.
+ *   S3  words under the ctl lock change only by its holder, after an armed redo record was redone.
+ */
+#include "stream.h"
+
+#include "file.h"
+#include "name.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int stream_from_ring(enum ring_result result)
+{
+        switch (result) {
+        case RING_OK:
+        case RING_HOLE:
+                return 0;
+        case RING_BUSY:
+        case RING_EMPTY:
+                return -EAGAIN;
+        case RING_FULL:
+                return TORC_EFULL;
+        case RING_GONE:
+                return TORC_EGONE;
+        case RING_END:
+        case RING_SEALED:
+                return TORC_ECLOSED;
+        case RING_CORRUPT:
+                break;
+        }
+        return TORC_ECORRUPT;
+}
+
+static uint64_t stream_checksum(const void *from, const void *to)
+{
+        uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a */
+        for (const unsigned char *p = from; p < (const unsigned char *)to; p++)
+                h = (h ^ *p) * 0x100000001b3ull;
+        return h ? h : 1;
+}
+
+/* ---- segments -------------------------------------------------------------------------------------------- */
+
+static void segment_name(char name[STREAM_FILE_MAX], uint64_t number)
+{
+        snprintf(name, STREAM_FILE_MAX, "0.%" PRIu64, number);
+}
+
+static int stream_dirfd(const struct stream *s)
+{
+        return s->handle->fd[STREAM_FD_DIR];
+}
+
+/* Map a segment. -ENOENT: reclaimed, or not there yet. */
+int segment_open(struct segment *seg, struct stream *s, uint64_t number, bool writable)
+{
+        char name[STREAM_FILE_MAX];
+        segment_name(name, number);
+        int fd = file_open(stream_dirfd(s), name, writable);
+        if (fd < 0)
+                return fd;
+        int rc = bus_check_head(fd, ABI_MAGIC_SEG, sizeof(struct abi_seg), &seg->bytes);
+        if (rc == 0)
+                rc = file_map(fd, seg->bytes, writable, &seg->map);
+        close(fd);
+        if (rc)
+                return rc;
+        if (ring_attach(&seg->ring, seg->map, seg->bytes) != RING_OK || seg->ring.number != number ||
+            seg->ring.seg->head.id != s->ctl->head.id) {
+                segment_close(seg);
+                return TORC_ECORRUPT;
+        }
+        return 0;
+}
+
+void segment_close(struct segment *seg)
+{
+        file_unmap(seg->map, seg->bytes);
+        *seg = (struct segment){0};
+}
+
+static bool segment_alive(void *arg, unsigned slot)
+{
+        return stream_producer_alive(arg, slot);
+}
+
+/* Map a segment writable and take its recovery lock, on descriptions of their own: see file.c. */
+static int segment_open_locked(struct segment *seg, struct stream *s, uint64_t number, int *lock)
+{
+        char name[STREAM_FILE_MAX];
+        segment_name(name, number);
+        int fd = file_open(stream_dirfd(s), name, true);
+        if (fd < 0)
+                return fd;
+        int rc = segment_open(seg, s, number, true);
+        if (rc == 0) {
+                rc = file_lock(fd, ABI_LOCK_TABLE, wait_mono_ns() + 1000000);
+                if (rc)
+                        segment_close(seg);
+        }
+        if (rc) {
+                close(fd);
+                return rc == -ETIMEDOUT ? -EAGAIN : rc;
+        }
+        *lock = fd;
+        return 0;
+}
+
+static void stream_count_holes(struct stream *s, uint32_t holes)
+{
+        if (!holes)
+                return;
+        /* relaxed: a counter. */
+        atomic_fetch_add_explicit(&s->ctl->aborted, holes, memory_order_relaxed);
+        stream_wake_consumers(s);
+}
+
+/*
+ * segment_recover - settle an uncommitted position whose producer may have died. Returns 0 (look again), -EAGAIN (a
+ * live producer holds it, or another recovers it), -ENOENT (reclaimed), -EACCES (no permission to write: leave it to
+ * a producer or the supervisor), TORC_EGONE, TORC_ECORRUPT.
+ */
+int segment_recover(struct stream *s, uint64_t number, uint64_t position)
+{
+        struct segment seg;
+        int lock;
+        int rc = segment_open_locked(&seg, s, number, &lock);
+        if (rc)
+                return rc;
+        enum ring_result result = ring_recover(&seg.ring, position, segment_alive, s);
+        if (result == RING_HOLE)
+                stream_count_holes(s, 1);
+        segment_close(&seg);
+        close(lock);
+        return stream_from_ring(result);
+}
+
+/* segment_reap - settle what a dead producer left in a segment. Returns 0, -EAGAIN or an error. */
+int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *holes)
+{
+        struct segment seg;
+        int lock;
+        uint32_t found = 0;
+        int rc = segment_open_locked(&seg, s, number, &lock);
+        if (rc)
+                return rc == -ENOENT ? 0 : rc;
+        rc = stream_from_ring(ring_reap(&seg.ring, slot, segment_alive, s, &found));
+        stream_count_holes(s, found);
+        *holes += found;
+        segment_close(&seg);
+        close(lock);
+        return rc;
+}
+
+/* ---- changes --------------------------------------------------------------------------------------------- */
+
+void change_init(struct change *c)
+{
+        memset(c, 0, sizeof *c);
+        c->prepared = -1;
+}
+
+/* Add a word of the ctl file. All changes fit ABI_REDO_WORDS by construction. */
+void change_word(struct change *c, struct stream *s, _Atomic uint64_t *word, uint64_t value)
+{
+        assert(c->redo.count < ABI_REDO_WORDS);
+        c->redo.word[c->redo.count++] = (struct abi_redo_word){
+                .offset = (uint64_t)((unsigned char *)word - (unsigned char *)s->ctl), .value = value};
+}
+
+static int segment_prepare(struct stream *s, uint64_t capacity)
+{
+        const struct abi_config *cfg = &s->ctl->config;
+        struct file_perm perm = {.mode = cfg->mode, .uid = -1, .gid = -1};
+        int fd = file_make_nameless(stream_dirfd(s), sizeof(struct abi_seg) + capacity, &perm);
+        if (fd < 0)
+                return fd;
+        /* The stream's owner and group, as far as we may give files away; the mode says who may use them. */
+        if (fchown(fd, cfg->uid, cfg->gid) && fchown(fd, (uid_t)-1, cfg->gid))
+                errno = 0;
+        return fchmod(fd, cfg->mode) ? (close(fd), -EPERM) : fd;
+}
+
+/* Let the change seal the current segment and open a successor. Allocates now, so that a full tmpfs changes nothing.
+ * Returns 0, -ENOSPC, ... */
+int change_successor(struct change *c, struct stream *s, uint64_t capacity, uint32_t epoch)
+{
+        c->prepared = segment_prepare(s, capacity);
+        if (c->prepared < 0)
+                return c->prepared;
+        uint64_t current = stream_current(s);
+        c->redo.seal = current;
+        c->redo.link = current + 1;
+        c->redo.capacity = capacity;
+        c->redo.epoch = epoch;
+        change_word(c, s, &s->ctl->current, current + 1);
+        change_word(c, s, &s->ctl->state, ABI_STREAM_OPEN);
+        return 0;
+}
+
+void change_drop(struct change *c)
+{
+        if (c->prepared >= 0)
+                close(c->prepared);
+        c->prepared = -1;
+}
+
+static int redo_seal(struct stream *s, uint64_t number, uint64_t *end)
+{
+        struct segment seg;
+        int rc = segment_open(&seg, s, number, true);
+        if (rc)
+                return rc;
+        *end = ring_seal(&seg.ring);
+        segment_close(&seg);
+        return *end < ABI_POSITION_MAX && !(*end & 15) ? 0 : TORC_ECORRUPT;
+}
+
+/* Fill in the prepared file (or a new one, when redoing) and give it its name. */
+static int redo_link(struct stream *s, const struct abi_redo *redo, uint64_t base, int prepared)
+{
+        char name[STREAM_FILE_MAX];
+        segment_name(name, redo->link);
+        if (faccessat(stream_dirfd(s), name, F_OK, 0) == 0)
+                return 0; /* linked by the holder that died */
+        int fd = prepared >= 0 ? prepared : segment_prepare(s, redo->capacity);
+        if (fd < 0)
+                return fd;
+        uint64_t secret, bytes = sizeof(struct abi_seg) + redo->capacity;
+        void *map;
+        int rc = file_random(&secret);
+        if (rc == 0)
+                rc = file_map(fd, bytes, true, &map);
+        if (rc == 0) {
+                ring_format(map, s->ctl->head.id, redo->link, redo->capacity, base, secret, redo->epoch);
+                file_unmap(map, bytes);
+                rc = file_link(fd, stream_dirfd(s), name);
+        }
+        if (prepared < 0)
+                close(fd);
+        return rc == -EEXIST ? 0 : rc;
+}
+
+static void redo_fence(struct stream *s, const struct abi_redo *redo)
+{
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+                struct abi_producer *p = &s->ctl->producer[i];
+                uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed); /* relaxed: the lock orders */
+                unsigned state = ABI_WORD_STATE(word);
+                if (redo->fence == i + 1 || state == ABI_PRODUCER_FREE || state == ABI_PRODUCER_FENCED)
+                        continue;
+                memcpy(p->fencer, redo->name, sizeof p->fencer);
+                atomic_store_explicit(&p->fence, (uint64_t)redo->epoch << 32 | redo->fencer_pid,
+                                      memory_order_relaxed);
+                /* [slot.w] release, pairs with [slot.r]: who sees FENCED sees by whom. */
+                atomic_store_explicit(&p->word, ABI_WORD(ABI_WORD_GEN(word), ABI_PRODUCER_FENCED),
+                                      memory_order_release);
+        }
+}
+
+static int redo_carry_out(struct stream *s, const struct abi_redo *redo, int prepared)
+{
+        uint64_t end = 0;
+        int rc = 0;
+        if (redo->seal)
+                rc = redo_seal(s, redo->seal, &end);
+        if (rc == 0 && redo->link)
+                rc = redo_link(s, redo, end, prepared);
+        if (rc)
+                return rc;
+        if (redo->fence)
+                redo_fence(s, redo);
+        if (redo->rename == 1)
+                memcpy(s->ctl->owner_name, redo->name, sizeof s->ctl->owner_name);
+        else if (redo->rename == 2)
+                memset(s->ctl->owner_name, 0, sizeof s->ctl->owner_name);
+        for (uint32_t i = 0; i < redo->count; i++) {
+                _Atomic uint64_t *word = (void *)((unsigned char *)s->ctl + redo->word[i].offset);
+                /* [chain.w] [slot.w] release, pair with [chain.r] and [slot.r]: who sees the word sees the files,
+                 * names and words that came before it. */
+                atomic_store_explicit(word, redo->word[i].value, memory_order_release);
+        }
+        return 0;
+}
+
+static uint64_t redo_checksum(const struct abi_redo *redo)
+{
+        return stream_checksum(&redo->seal, redo + 1);
+}
+
+/* A record that somebody else wrote: is it one we could have written? */
+static bool redo_sane(const struct abi_redo *redo)
+{
+        if (redo->count > ABI_REDO_WORDS)
+                return false;
+        if (redo->link && (redo->capacity < TORC_CAPACITY_MIN || redo->capacity > TORC_CAPACITY_MAX ||
+                           (redo->capacity & (redo->capacity - 1)) || redo->seal != redo->link - 1))
+                return false;
+        for (uint32_t i = 0; i < redo->count; i++) {
+                uint64_t at = redo->word[i].offset;
+                if (at % 8 || at < offsetof(struct abi_ctl, state) || at > sizeof(struct abi_ctl) - 8)
+                        return false;
+        }
+        return true;
+}
+
+/* Under the ctl lock: finish what a dead holder began. */
+static int stream_redo(struct stream *s)
+{
+        struct abi_redo *shared = &s->ctl->redo;
+        /* [redo.r] acquire, pairs with [redo.w]. */
+        uint64_t armed = atomic_load_explicit(&shared->armed, memory_order_acquire);
+        if (!armed)
+                return 0;
+        struct abi_redo redo;
+        memcpy(&redo, shared, sizeof redo);
+        if (armed != redo_checksum(&redo) || !redo_sane(&redo))
+                return TORC_ECORRUPT;
+        int rc = redo_carry_out(s, &redo, -1);
+        if (rc)
+                return rc;
+        atomic_store_explicit(&shared->armed, 0, memory_order_release);
+        stream_wake_all(s);
+        return 0;
+}
+
+/* change_apply - carry the change out, so that it happens wholly even if we are killed on the way. Under the ctl
+ * lock. Consumes the change. Returns 0; on an error the record stays armed for the next holder. */
+int change_apply(struct change *c, struct stream *s)
+{
+        struct abi_redo *shared = &s->ctl->redo;
+        memcpy((unsigned char *)shared + sizeof shared->armed, (unsigned char *)&c->redo + sizeof shared->armed,
+               sizeof *shared - sizeof shared->armed);
+        /* [redo.w] release, pairs with [redo.r]: an armed record is whole. */
+        atomic_store_explicit(&shared->armed, redo_checksum(&c->redo), memory_order_release);
+        int rc = redo_carry_out(s, &c->redo, c->prepared);
+        change_drop(c);
+        if (rc)
+                return rc;
+        atomic_store_explicit(&shared->armed, 0, memory_order_release);
+        return 0;
+}
+
+/* ---- the ctl lock ---------------------------------------------------------------------------------------- */
+
+/* Take the ctl lock and redo what a dead holder left. Returns 0, -ETIMEDOUT (a holder is stopped or busy),
+ * TORC_EREMOVED, TORC_ECORRUPT. */
+int stream_lock(struct stream *s, int64_t deadline)
+{
+        int fd = s->handle->fd[STREAM_FD_LOCK];
+        int rc = file_lock(fd, ABI_LOCK_TABLE, deadline);
+        if (rc)
+                return rc;
+        rc = stream_redo(s);
+        if (rc == 0 && stream_state(s) == ABI_STREAM_REMOVED)
+                rc = TORC_EREMOVED;
+        if (rc)
+                file_unlock(fd, ABI_LOCK_TABLE);
+        return rc;
+}
+
+void stream_unlock(struct stream *s)
+{
+        file_unlock(s->handle->fd[STREAM_FD_LOCK], ABI_LOCK_TABLE);
+}
+
+/* ---- making a stream ------------------------------------------------------------------------------------- */
+
+static uint64_t stream_round_up(uint64_t bytes)
+{
+        return bytes <= 1 ? 1 : 1ull << (64 - __builtin_clzll(bytes - 1));
+}
+
+static int stream_fill_config(struct abi_config *to, const struct torc_stream_config *from, const char *name,
+                              uint32_t bus_mode)
+{
+        static const struct torc_stream_config defaults = TORC_STREAM_CONFIG_INIT;
+        if (!from)
+                from = &defaults;
+        uint64_t capacity = from->capacity_bytes ? from->capacity_bytes : TORC_CAPACITY_DEFAULT;
+        uint64_t max = from->capacity_max_bytes ? from->capacity_max_bytes : capacity;
+        if (capacity < TORC_CAPACITY_MIN || max > TORC_CAPACITY_MAX || max < capacity)
+                return TORC_ECAPACITY;
+        if ((unsigned)from->lag > TORC_LAG_SKIP || from->max_consumers > ABI_CONSUMERS)
+                return -EINVAL;
+        if (tags_check(from->online_tags))
+                return TORC_ETAGS;
+        memset(to, 0, sizeof *to);
+        to->capacity = stream_round_up(capacity);
+        to->capacity_max = stream_round_up(max);
+        uint64_t most = to->capacity_max / 8;
+        to->max_message = from->max_message_bytes;
+        if (!to->max_message)
+                to->max_message = most < TORC_MESSAGE_MAX_DEFAULT ? (uint32_t)most : TORC_MESSAGE_MAX_DEFAULT;
+        if (to->max_message > most)
+                return TORC_ECAPACITY;
+        to->lag = (uint32_t)from->lag;
+        to->online_min = from->online_min;
+        to->max_consumers = from->max_consumers ? from->max_consumers : ABI_CONSUMERS;
+        to->mode = from->mode ? from->mode & 0666 : bus_mode & 0666;
+        to->uid = from->uid >= 0 ? (uint32_t)from->uid : (uint32_t)geteuid();
+        to->gid = from->gid >= 0 ? (uint32_t)from->gid : (uint32_t)getegid();
+        snprintf(to->name, sizeof to->name, "%s", name);
+        snprintf(to->online_tags, sizeof to->online_tags, "%s", from->online_tags ? from->online_tags : "");
+        to->checksum = stream_checksum(to, &to->checksum);
+        return 0;
+}
+
+/* The ctl file is written by consumers too: w wherever the segments give r. */
+static mode_t stream_ctl_mode(uint32_t mode)
+{
+        return (mode_t)(mode | ((mode & 0444) >> 1));
+}
+
+static int stream_write_ctl(int dirfd, const struct abi_config *cfg, uint64_t id)
+{
+        struct file_perm perm = {.mode = stream_ctl_mode(cfg->mode), .uid = cfg->uid, .gid = cfg->gid};
+        int fd = file_make_nameless(dirfd, sizeof(struct abi_ctl), &perm);
+        if (fd < 0)
+                return fd;
+        void *map;
+        int rc = file_map(fd, sizeof(struct abi_ctl), true, &map);
+        if (rc == 0) {
+                struct abi_ctl *ctl = map;
+                ctl->head.version = ABI_VERSION;
+                ctl->head.header_bytes = offsetof(struct abi_ctl, producer);
+                ctl->head.file_bytes = sizeof *ctl;
+                ctl->head.id = id;
+                ctl->head.created_ns = wait_wall_ns();
+                ctl->config = *cfg;
+                /* relaxed: the file has no name yet. */
+                atomic_store_explicit(&ctl->state, ABI_STREAM_OPEN, memory_order_relaxed);
+                atomic_store_explicit(&ctl->first, 1, memory_order_relaxed);
+                atomic_store_explicit(&ctl->current, 1, memory_order_relaxed);
+                atomic_store_explicit(&ctl->epoch, 1, memory_order_relaxed);
+                /* [magic.w] release, pairs with [magic.r]. */
+                atomic_store_explicit(&ctl->head.magic, ABI_MAGIC_CTL, memory_order_release);
+                file_unmap(map, sizeof *ctl);
+                rc = file_link(fd, dirfd, "ctl");
+        }
+        close(fd);
+        return rc;
+}
+
+static int stream_write_first(int dirfd, const struct abi_config *cfg, uint64_t id)
+{
+        struct file_perm perm = {.mode = cfg->mode, .uid = cfg->uid, .gid = cfg->gid};
+        uint64_t secret, bytes = sizeof(struct abi_seg) + cfg->capacity;
+        int fd = file_make_nameless(dirfd, bytes, &perm);
+        if (fd < 0)
+                return fd;
+        void *map;
+        int rc = file_random(&secret);
+        if (rc == 0)
+                rc = file_map(fd, bytes, true, &map);
+        if (rc == 0) {
+                ring_format(map, id, 1, cfg->capacity, 0, secret, 1);
+                file_unmap(map, bytes);
+                rc = file_link(fd, dirfd, "0.1");
+        }
+        close(fd);
+        return rc;
+}
+
+static void stream_sweep(int busfd, const char *dir)
+{
+        int fd = openat(busfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+                unlinkat(fd, "ctl", 0);
+                unlinkat(fd, "0.1", 0);
+                close(fd);
+        }
+        unlinkat(busfd, dir, AT_REMOVEDIR);
+}
+
+/* Build the stream beside its place and move it there whole. The name of the building place tells whose it is, so that
+ * a reaper sweeps those of the dead. Returns 0, TORC_EEXISTS (another was first), -ENOSPC, ... */
+static int stream_create(struct torc_bus *bus, const char *dir, const char *name,
+                         const struct torc_stream_config *config)
+{
+        struct abi_config cfg;
+        char temp[64];
+        uint64_t id, nonce;
+        int rc = stream_fill_config(&cfg, config, name, bus->map->mode);
+        if (rc || (rc = file_random(&id)) || (rc = file_random(&nonce)))
+                return rc;
+        snprintf(temp, sizeof temp, ".new-%" PRIu32 "-%" PRIu64 "-%" PRIx64, bus->slot, bus->gen, nonce);
+        if (mkdirat(bus_dirfd(bus), temp, 0700))
+                return -errno;
+        int fd = openat(bus_dirfd(bus), temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        rc = fd < 0 ? -errno : 0;
+        if (rc == 0)
+                rc = stream_write_ctl(fd, &cfg, id);
+        if (rc == 0)
+                rc = stream_write_first(fd, &cfg, id);
+        if (rc == 0 && (cfg.uid != geteuid() || cfg.gid != getegid()) && fchown(fd, cfg.uid, cfg.gid))
+                rc = -errno;
+        /* Whoever attaches makes files here: successors, and the pollable ends of consumers. */
+        if (rc == 0 && fchmod(fd, file_dir_mode(stream_ctl_mode(cfg.mode))))
+                rc = -errno;
+        if (rc == 0 && renameat2(bus_dirfd(bus), temp, bus_dirfd(bus), dir, RENAME_NOREPLACE))
+                rc = errno == EEXIST ? TORC_EEXISTS : -errno;
+        if (fd >= 0)
+                close(fd);
+        if (rc)
+                stream_sweep(bus_dirfd(bus), temp);
+        return rc;
+}
+
+/* ---- opening a stream ------------------------------------------------------------------------------------ */
+
+static int stream_check_ctl(const struct abi_ctl *ctl, const char *name)
+{
+        const struct abi_config *cfg = &ctl->config;
+        /* [magic.r] acquire, pairs with [magic.w]. */
+        if (atomic_load_explicit(&ctl->head.magic, memory_order_acquire) != ABI_MAGIC_CTL ||
+            cfg->checksum != stream_checksum(cfg, &cfg->checksum) || strncmp(cfg->name, name, sizeof cfg->name))
+                return TORC_ECORRUPT;
+        if (cfg->capacity < TORC_CAPACITY_MIN || cfg->capacity_max > TORC_CAPACITY_MAX ||
+            cfg->max_message > cfg->capacity_max / 8 || cfg->lag > TORC_LAG_SKIP ||
+            cfg->max_consumers > ABI_CONSUMERS)
+                return TORC_ECORRUPT;
+        return 0;
+}
+
+static int stream_map(struct stream *s)
+{
+        int fd = file_open(stream_dirfd(s), "ctl", true);
+        if (fd < 0)
+                return fd;
+        uint64_t size;
+        void *map;
+        int rc = bus_check_head(fd, ABI_MAGIC_CTL, offsetof(struct abi_ctl, producer), &size);
+        if (rc == 0 && size != sizeof(struct abi_ctl))
+                rc = TORC_ECORRUPT;
+        if (rc == 0)
+                rc = file_map(fd, size, true, &map);
+        close(fd);
+        if (rc)
+                return rc;
+        s->ctl = map;
+        s->handle->fd[STREAM_FD_LOCK] = file_open(stream_dirfd(s), "ctl", true);
+        if (s->handle->fd[STREAM_FD_LOCK] < 0)
+                return s->handle->fd[STREAM_FD_LOCK];
+        return stream_check_ctl(s->ctl, s->name);
+}
+
+static int stream_open_dir(struct stream *s, const char *dir, const struct torc_stream_config *config,
+                           unsigned flags, bool *created)
+{
+        /* Another may create or remove it between our looks; a few laps settle it. */
+        for (int lap = 0; lap < 16; lap++) {
+                int fd = openat(bus_dirfd(s->bus), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (fd >= 0) {
+                        s->handle->fd[STREAM_FD_DIR] = fd;
+                        return 0;
+                }
+                if (errno != ENOENT || (flags & TORC_NO_CREATE))
+                        return -errno;
+                int rc = stream_create(s->bus, dir, s->name, config);
+                if (rc && rc != TORC_EEXISTS)
+                        return rc;
+                *created = rc == 0;
+        }
+        return -EBUSY;
+}
+
+/*
+ * stream_open - open a stream's ctl file, making the stream unless TORC_NO_CREATE. `handle` keeps the descriptors.
+ * *created tells whether it was made here. On failure nothing is left open but what stream_close() closes.
+ */
+int stream_open(struct stream *s, struct torc_bus *bus, struct handle *handle, const char *name,
+                const struct torc_stream_config *config, unsigned flags, bool *created)
+{
+        char dir[TORC_NAME_MAX + 2];
+        *s = (struct stream){.bus = bus, .handle = handle};
+        *created = false;
+        if (handle_dead(&bus->handle))
+                return handle_dead(&bus->handle);
+        if (torc_name_check(name))
+                return TORC_ENAME;
+        snprintf(s->name, sizeof s->name, "%s", name);
+        snprintf(dir, sizeof dir, "@%s", name);
+        int rc = stream_open_dir(s, dir, config, flags, created);
+        return rc ? rc : stream_map(s);
+}
+
+void stream_close(struct stream *s)
+{
+        file_unmap(s->ctl, sizeof *s->ctl);
+        s->ctl = NULL;
+}

@@ -1,0 +1,103 @@
+/*
+ * wait.c - time and futex sleeping; wait.h tells the protocol.
+ */
+#include "wait.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t wait_clock(clockid_t id)
+{
+        struct timespec t;
+        clock_gettime(id, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t wait_mono_ns(void)
+{
+        return wait_clock(CLOCK_MONOTONIC);
+}
+
+int64_t wait_wall_ns(void)
+{
+        return wait_clock(CLOCK_REALTIME);
+}
+
+int64_t wait_deadline(int timeout_ms)
+{
+        if (timeout_ms < 0)
+                return WAIT_FOREVER;
+        return timeout_ms == 0 ? 0 : wait_mono_ns() + (int64_t)timeout_ms * 1000000;
+}
+
+bool wait_over(int64_t deadline)
+{
+        return deadline == 0 || (deadline != WAIT_FOREVER && wait_mono_ns() >= deadline);
+}
+
+/* Announce a sleeper; returns the event to sleep on. The caller looks again before it sleeps. */
+uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
+{
+        /* [event.r] acquire, pairs with [event.w]: a waker that cleared an older announcement has changed the event
+         * we read here, or our announcement comes after its clearing. */
+        uint32_t event = atomic_load_explicit(&ec->event, memory_order_acquire);
+        atomic_fetch_or_explicit(&ec->waiters, kind, memory_order_relaxed);
+        /* [wake.r] seq_cst fence, pairs with [wake.w]. */
+        atomic_thread_fence(memory_order_seq_cst);
+        return event;
+}
+
+/*
+ * Sleep until the event changes, a slice is over or the deadline has come. Returns 0 (look again), -ETIMEDOUT (the
+ * deadline), -EINTR.
+ */
+int wait_sleep(struct abi_eventcount *ec, uint32_t event, int64_t deadline, int64_t slice_ns)
+{
+        int64_t ns = slice_ns;
+        if (deadline != WAIT_FOREVER) {
+                int64_t left = deadline - wait_mono_ns();
+                if (left <= 0)
+                        return -ETIMEDOUT;
+                if (left < ns)
+                        ns = left;
+        }
+        struct timespec t = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+        /* Not FUTEX_PRIVATE: the word is shared between processes. */
+        long rc = syscall(SYS_futex, &ec->event, FUTEX_WAIT, event, &t, NULL, 0);
+        return rc == -1 && errno == EINTR ? -EINTR : 0;
+}
+
+/* Wake all sleepers if there are any; returns the kinds that were announced. */
+uint32_t wait_wake(struct abi_eventcount *ec)
+{
+        if (!wait_needed(ec))
+                return 0;
+        uint32_t kinds = atomic_exchange_explicit(&ec->waiters, 0, memory_order_relaxed);
+        /* [event.w] release, pairs with [event.r]: the clear above comes before the new event, so that it can not
+         * erase the announcement of a sleeper that read the new event. */
+        atomic_fetch_add_explicit(&ec->event, 1, memory_order_release);
+        if (kinds & ABI_WAIT_FUTEX)
+                syscall(SYS_futex, &ec->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        return kinds;
+}
+
+/* Wake whoever sleeps, announced or not: for deaths and nudges, where an announcement may have been cleared by a waker
+ * that died before its wake-up. */
+void wait_wake_always(struct abi_eventcount *ec)
+{
+        atomic_fetch_add_explicit(&ec->event, 1, memory_order_release); /* [event.w], as above */
+        syscall(SYS_futex, &ec->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void wait_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ __volatile__("isb" ::: "memory");
+#endif
+}

@@ -1,0 +1,48 @@
+/*
+ * wait.h - time, and sleeping on an event count in shared memory.
+ *
+ * A sleeper announces itself, looks again, then sleeps on the event it read first; a waker makes its change, then looks
+ * for announcements. The two seq_cst fences order store before load on both sides, so that one of them sees the other.
+ *
+ *      sleeper                                     waker
+ *      v = event                                   the change (stamp, cursor, slot word)
+ *      waiters |= kind                             ---- seq_cst fence [wake.w]
+ *      ---- seq_cst fence [wake.r]                 waiters != 0 ?
+ *      look again: go on, or futex wait on v          waiters = 0, then event + 1, wake all
+ *
+ * Sleeps are sliced besides: a waker may be killed between its change and its wake-up.
+ */
+#ifndef TORC_WAIT_H
+#define TORC_WAIT_H
+
+#include "abi.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WAIT_SLICE_NS 50000000  /* an idle sleeper looks by itself this often */
+#define WAIT_HOLE_NS 2000000    /* a reader before an uncommitted frame: this often */
+#define WAIT_FOREVER INT64_MAX
+
+int64_t wait_mono_ns(void);
+int64_t wait_wall_ns(void);
+
+/* Absolute CLOCK_MONOTONIC ns of a relative timeout_ms; 0 (long past) for timeout_ms 0, WAIT_FOREVER for -1. */
+int64_t wait_deadline(int timeout_ms);
+bool wait_over(int64_t deadline);
+
+uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind);
+int wait_sleep(struct abi_eventcount *ec, uint32_t event, int64_t deadline, int64_t slice_ns);
+uint32_t wait_wake(struct abi_eventcount *ec);
+void wait_wake_always(struct abi_eventcount *ec);
+void wait_pause(void);
+
+/* Is somebody announced? The waker's fence and look; the common answer is no. */
+static inline bool wait_needed(struct abi_eventcount *ec)
+{
+        /* [wake.w] seq_cst fence, pairs with [wake.r]: our change is ordered before this look. */
+        atomic_thread_fence(memory_order_seq_cst);
+        return atomic_load_explicit(&ec->waiters, memory_order_relaxed) != 0;
+}
+
+#endif
