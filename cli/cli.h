@@ -25,6 +25,7 @@ enum cli_exit {
         CLI_TIMEOUT = 4, /* --timeout passed */
         CLI_FENCED = TORC_EXIT_FENCED,
 };
+#define CLI_GO_ON (-1) /* inside a command, instead of an exit code: nothing ends it yet */
 
 /* Every command: name, what it does in one line. */
 #define CLI_COMMANDS(X)                                                                                            \
@@ -62,8 +63,12 @@ struct cli_common {
 /* cli_begin - name the command for messages, take defaults from TORC_ROOT and TORC_BUS, rewind getopt. */
 void cli_begin(struct cli_common *common, const char *command);
 
-/* cli_option - is this an option every command has? Then it is dealt with; *exit_code is >= 0 when the command has
- * to end with it (--help has printed `help`; an unknown option has been complained about). */
+/* cli_environment - a variable's value, or NULL when it is not set or empty: an empty one is one that was not
+ * meant. */
+const char *cli_environment(const char *name);
+
+/* cli_option - is this an option every command has? Then it is dealt with; *exit_code is CLI_GO_ON, or what the
+ * command has to end with (--help has printed `help`; an unknown option has been complained about). */
 bool cli_option(struct cli_common *common, int option, const char *help, int *exit_code);
 
 /* ---- messages: "torc COMMAND: ..." on standard error ----------------------------------------------------- */

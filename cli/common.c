@@ -13,22 +13,24 @@
 
 static const char *command_name = "";
 
+const char *cli_environment(const char *name)
+{
+        const char *value = getenv(name);
+
+        return value && value[0] != '\0' ? value : NULL;
+}
+
 void cli_begin(struct cli_common *common, const char *command)
 {
         command_name = command;
-        common->root = getenv("TORC_ROOT");
-        common->bus = getenv("TORC_BUS");
-        /* An empty variable is one that was not meant. */
-        if (common->root && common->root[0] == '\0')
-                common->root = NULL;
-        if (common->bus && common->bus[0] == '\0')
-                common->bus = NULL;
+        common->root = cli_environment("TORC_ROOT");
+        common->bus = cli_environment("TORC_BUS");
         optind = 0; /* glibc: start again from the beginning, with fresh state */
 }
 
 bool cli_option(struct cli_common *common, int option, const char *help, int *exit_code)
 {
-        *exit_code = -1;
+        *exit_code = CLI_GO_ON;
         switch (option) {
         case CLI_OPT_ROOT:
                 common->root = optarg;

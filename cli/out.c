@@ -61,29 +61,6 @@ bool utf8_valid(const void *text, size_t len)
         return true;
 }
 
-const char *cli_safe(const char *text)
-{
-        static char buffers[4][4 * TORC_NAME_MAX + 5];
-        static unsigned turn;
-        char *to = buffers[turn++ % 4], *start = to;
-        char *end = start + sizeof(buffers[0]) - 5;
-
-        for (const unsigned char *s = (const unsigned char *)text; *s != '\0' && to < end;) {
-                size_t n = utf8_length(s, strnlen((const char *)s, 4));
-                bool control = *s < 0x20 || *s == 0x7f || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
-
-                if (n == 0 || control) {
-                        to += snprintf(to, 5, "\\x%02x", *s++);
-                } else {
-                        memcpy(to, s, n);
-                        to += n;
-                        s += n;
-                }
-        }
-        *to = '\0';
-        return start;
-}
-
 /* ---- gathering ------------------------------------------------------------------------------------------- */
 
 static void out_room(struct out *out, size_t more)
@@ -141,6 +118,40 @@ void out_printf(struct out *out, const char *format, ...)
         out->len += (size_t)n;
 }
 
+void out_safe(struct out *out, const char *text, size_t len)
+{
+        const unsigned char *s = (const unsigned char *)text, *end = s + len;
+
+        while (s < end) {
+                size_t n = utf8_length(s, (size_t)(end - s));
+                bool control = *s < 0x20 || *s == 0x7f || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+
+                if (n == 0 || control) {
+                        out_printf(out, "\\x%02x", *s);
+                        n = 1;
+                        if (control && *s == 0xc2) {
+                                out_printf(out, "\\x%02x", s[1]);
+                                n = 2;
+                        }
+                } else {
+                        out_put(out, s, n);
+                }
+                s += n;
+        }
+}
+
+const char *cli_safe(const char *text)
+{
+        static struct out results[4];
+        static unsigned turn;
+        struct out *result = &results[turn++ % 4];
+
+        result->len = 0;
+        out_safe(result, text, strlen(text));
+        out_char(result, '\0');
+        return result->data;
+}
+
 /* ---- JSON ------------------------------------------------------------------------------------------------ */
 
 static void json_escape(struct out *out, unsigned char c)
@@ -181,6 +192,45 @@ void out_json(struct out *out, const void *text, size_t len)
 void out_json_text(struct out *out, const char *text)
 {
         out_json(out, text, strlen(text));
+}
+
+void out_next(struct out *out)
+{
+        char last = out->len > 0 ? out->data[out->len - 1] : '[';
+
+        if (last != '{' && last != '[')
+                out_char(out, ',');
+}
+
+void out_key(struct out *out, const char *key)
+{
+        out_next(out);
+        out_json_text(out, key);
+        out_char(out, ':');
+}
+
+void out_member_text(struct out *out, const char *key, const char *value)
+{
+        out_key(out, key);
+        out_json_text(out, value);
+}
+
+void out_member_number(struct out *out, const char *key, int64_t value)
+{
+        out_key(out, key);
+        out_printf(out, "%lld", (long long)value);
+}
+
+void out_member_count(struct out *out, const char *key, uint64_t value)
+{
+        out_key(out, key);
+        out_printf(out, "%llu", (unsigned long long)value);
+}
+
+void out_member_bool(struct out *out, const char *key, bool value)
+{
+        out_key(out, key);
+        out_text(out, value ? "true" : "false");
 }
 
 void out_base64(struct out *out, const void *data, size_t len)

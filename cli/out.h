@@ -24,9 +24,20 @@ void out_text(struct out *out, const char *text);
 void out_char(struct out *out, char c);
 void out_printf(struct out *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* out_safe - text of others for people: control characters and bytes that are not UTF-8 become \xHH. */
+void out_safe(struct out *out, const char *text, size_t len);
+
 /* out_json - a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void out_json(struct out *out, const void *text, size_t len);
 void out_json_text(struct out *out, const char *text);
+/* out_key - a member's name in a JSON object, with the comma before it unless it is the first. out_next: that comma
+ * alone, before an element of an array. The other two are a whole member. */
+void out_next(struct out *out);
+void out_key(struct out *out, const char *key);
+void out_member_text(struct out *out, const char *key, const char *value);
+void out_member_number(struct out *out, const char *key, int64_t value);
+void out_member_count(struct out *out, const char *key, uint64_t value);
+void out_member_bool(struct out *out, const char *key, bool value);
 /* out_base64 - RFC 4648 with padding, without quotes. */
 void out_base64(struct out *out, const void *data, size_t len);
 
