@@ -167,6 +167,17 @@ static void conf_six_mistakes_give_six_errors(void **state)
         free(text);
 }
 
+static void conf_demo_file_is_right(void **state)
+{
+        struct conf *conf;
+
+        (void)state;
+        assert_int_equal(conf_load(&conf, "conf/demo.ini", stderr), 0);
+        assert_int_equal(conf->n_streams, 2);
+        assert_int_equal(conf->n_groups, 2);
+        conf_free(&conf);
+}
+
 /* ---- what a file may look like ---- */
 
 static void conf_empty_file_is_all_defaults(void **state)
@@ -501,6 +512,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(conf_golden_files_give_their_output),
                 cmocka_unit_test(conf_six_mistakes_give_six_errors),
+                cmocka_unit_test(conf_demo_file_is_right),
                 cmocka_unit_test(conf_empty_file_is_all_defaults),
                 cmocka_unit_test(conf_section_without_keys_exists),
                 cmocka_unit_test(conf_group_defaults),
