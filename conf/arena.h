@@ -1,8 +1,8 @@
 /*
  * arena.h - memory that is freed all at once: everything that one configuration owns.
  *
- * Running out of memory ends the program: a configuration is at most a megabyte and is read at start, where there is
- * nothing better to do. That keeps a hundred unwinding paths out of the parser.
+ * Running out of memory ends the program: a configuration is at most a megabyte and is read at start, where there
+ * is nothing better to do. That keeps a hundred unwinding paths out of the parser.
  *
  * SPDX-License-Identifier: MIT
  */

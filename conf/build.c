@@ -1,6 +1,6 @@
 /*
- * build.c - see build.h. A section that is wrong is still read to its end, into a struct that nobody will see, so that
- * one run shows every mistake.
+ * build.c - see build.h. A section that is wrong is still read to its end, into a struct that nobody will see, so
+ * that one run shows every mistake.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,8 +44,8 @@ static const struct conf_kind *build_find_kind(struct conf_build *b, const struc
 }
 
 /*
- * A group's name is part of its members' names, of log files and of commands to the supervisor: no blanks, nothing that
- * is special to a shell. 43 bytes at most, for inih's sake, so that "NAME-INDEX" always fits a peer's name.
+ * A group's name is part of its members' names, of log files and of commands to the supervisor: no blanks, nothing
+ * that is special to a shell. 43 bytes at most, for inih's sake, so that "NAME-INDEX" always fits a peer's name.
  */
 static bool build_group_name_ok(const char *name)
 {
@@ -71,7 +71,8 @@ static void build_check_name(struct conf_build *b, const struct conf_kind *kind,
                 conf_error(b->report, s->name_place, "\"%s\" is not a stream name: UTF-8 without '/'", s->name);
         } else if (kind == &conf_kinds[CONF_KIND_GROUP] && len && !build_group_name_ok(s->name)) {
                 conf_error(b->report, s->name_place, "\"%s\" is not a group name", s->name);
-                conf_hint(b->report, "use letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'");
+                conf_hint(b->report,
+                          "use letters, digits, '_', '-' and '.', beginning with a letter, digit or '_'");
         }
 }
 

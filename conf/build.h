@@ -11,10 +11,10 @@
 /* One section while the configuration is made. */
 struct conf_object {
         enum conf_kind_id kind;
-        const struct conf_section *section; /* NULL: [bus] or [log] that is not in the file */
-        void *data;                         /* its struct */
+        const struct conf_section *section;              /* NULL: [bus] or [log] that is not in the file */
+        void *data;                                      /* its struct */
         const struct conf_entry *entries[CONF_KEYS_MAX]; /* by key; NULL: not set */
-        bool bad[CONF_KEYS_MAX];            /* its value was refused: no more complaints about it */
+        bool bad[CONF_KEYS_MAX];                         /* its value was refused: no more complaints about it */
 };
 
 struct conf_build {

@@ -46,7 +46,8 @@ static void check_stream(struct conf_build *b, const struct conf_object *o)
                            (unsigned long long)capacity);
                 conf_hint(b->report, "raise capacity, or give it a range such as 1MiB..256MiB");
         }
-        if (check_good(o, "online_min") && check_good(o, "max_consumers") && stream->online_min > stream->max_consumers)
+        if (check_good(o, "online_min") && check_good(o, "max_consumers") &&
+            stream->online_min > stream->max_consumers)
                 conf_error(b->report, check_place(o, "online_min"),
                            "online_min is above max_consumers, %u: producers would never be online",
                            stream->max_consumers);
@@ -57,21 +58,23 @@ static void check_access(struct conf_build *b, const struct conf_object *o)
         const struct conf_group *group = o->data;
 
         if (group->access != TORC_SHARED && !check_given(o, "stream"))
-                conf_error(b->report, check_place(o, "access"), "access says how to attach to a stream, but none is given");
+                conf_error(b->report, check_place(o, "access"),
+                           "access says how to attach to a stream, but none is given");
         if (!check_good(o, "access") || !check_good(o, "count"))
                 return;
         if (group->count > 1 && (group->access == TORC_EXCLUSIVE || group->access == TORC_EXCLUSIVE_WITH_FENCING)) {
-                conf_error(b->report, check_place(o, "count"),
-                           "%u members cannot all have %s access: %s", group->count,
-                           group->access == TORC_EXCLUSIVE ? "exclusive" : "exclusive_with_fencing",
+                conf_error(b->report, check_place(o, "count"), "%u members cannot all have %s access: %s",
+                           group->count, group->access == TORC_EXCLUSIVE ? "exclusive" : "exclusive_with_fencing",
                            group->access == TORC_EXCLUSIVE ? "all but one would be refused"
                                                            : "each would shut the others out");
                 conf_hint(b->report, "access = wait_for_exclusive makes all but one of them standbys");
         }
         if (group->access == TORC_WAIT_FOR_EXCLUSIVE && group->count > TORC_MAX_WAITERS + 1)
-                conf_error(b->report, check_place(o, "count"), "only %d producers can wait for a stream", TORC_MAX_WAITERS);
+                conf_error(b->report, check_place(o, "count"), "only %d producers can wait for a stream",
+                           TORC_MAX_WAITERS);
         if (group->access == TORC_SHARED && group->stream && group->count > TORC_MAX_PRODUCERS)
-                conf_error(b->report, check_place(o, "count"), "only %d producers can share a stream", TORC_MAX_PRODUCERS);
+                conf_error(b->report, check_place(o, "count"), "only %d producers can share a stream",
+                           TORC_MAX_PRODUCERS);
 }
 
 static void check_group(struct conf_build *b, const struct conf_object *o)
@@ -80,7 +83,8 @@ static void check_group(struct conf_build *b, const struct conf_object *o)
 
         if (!check_given(o, "command"))
                 conf_error(b->report, o->section->place, "[group %s] has no command", group->name);
-        if (check_good(o, "backoff_min") && check_good(o, "backoff_max") && group->backoff_min_ms > group->backoff_max_ms)
+        if (check_good(o, "backoff_min") && check_good(o, "backoff_max") &&
+            group->backoff_min_ms > group->backoff_max_ms)
                 conf_error(b->report, check_place(o, check_given(o, "backoff_min") ? "backoff_min" : "backoff_max"),
                            "backoff_min is above backoff_max");
         check_access(b, o);
@@ -97,8 +101,8 @@ static void check_stream_names(struct conf_build *b, const struct conf_object *o
                 other = p->data;
                 if (!*stream->name || strcmp(other->name, stream->name) != 0 || !check_good(o, "name"))
                         continue;
-                conf_error(b->report, check_place(o, "name"), "stream \"%s\" is there already, in line %u", stream->name,
-                           p->section->place.line);
+                conf_error(b->report, check_place(o, "name"), "stream \"%s\" is there already, in line %u",
+                           stream->name, p->section->place.line);
         }
 }
 

@@ -32,18 +32,18 @@ enum conf_restart { CONF_PERMANENT = 0, CONF_TRANSIENT = 1, CONF_TEMPORARY = 2 }
 #define CONF_KEYS_MAX 32 /* keys of one section kind; keys.c asserts that it is enough */
 
 struct conf_bus {
-        char *name;          /* never NULL; "default" */
-        char *root;          /* NULL: torc_root_default() */
-        char *tags;          /* of torcd's own peer; "": none */
-        uint32_t mode;       /* 0600 */
+        char *name;    /* never NULL; "default" */
+        char *root;    /* NULL: torc_root_default() */
+        char *tags;    /* of torcd's own peer; "": none */
+        uint32_t mode; /* 0600 */
         uint64_t fence_grace_ms;
         struct conf_origin origin[CONF_KEYS_MAX];
 };
 
 struct conf_log {
-        char *directory;     /* NULL: not set; members then write to torcd's standard error */
+        char *directory; /* NULL: not set; members then write to torcd's standard error */
         uint64_t max_size_bytes;
-        uint32_t files;      /* rotated files kept beside the current one */
+        uint32_t files; /* rotated files kept beside the current one */
         enum conf_log_full full;
         struct conf_origin origin[CONF_KEYS_MAX];
 };
@@ -56,11 +56,11 @@ struct conf_stream {
         uint32_t max_message_bytes;  /* 0: the library's default */
         enum torc_lag lag;
         uint32_t online_min;
-        char *online_tags;           /* "": any consumer counts */
-        uint32_t max_consumers;      /* 0: the library's default */
-        char *owner, *group;         /* as written; NULL: torcd's own */
-        int64_t uid, gid;            /* of owner and group, looked up; -1: torcd's own */
-        uint32_t mode;               /* 0: as the bus */
+        char *online_tags;      /* "": any consumer counts */
+        uint32_t max_consumers; /* 0: the library's default */
+        char *owner, *group;    /* as written; NULL: torcd's own */
+        int64_t uid, gid;       /* of owner and group, looked up; -1: torcd's own */
+        uint32_t mode;          /* 0: as the bus */
         struct conf_origin origin[CONF_KEYS_MAX];
 };
 
@@ -75,23 +75,23 @@ struct conf_group {
         char **argv;                /* NULL-terminated, at least one word */
         char *command;              /* as written, for people */
         uint32_t count;
-        char *stream;               /* NULL: none; otherwise passes torc_name_check() */
+        char *stream; /* NULL: none; otherwise passes torc_name_check() */
         enum torc_access access;
         enum conf_restart restart;
         uint64_t backoff_min_ms, backoff_max_ms, stable_after_ms;
-        uint32_t max_restarts;      /* in restart_period_ms; more than that quarantines the member */
+        uint32_t max_restarts; /* in restart_period_ms; more than that quarantines the member */
         uint64_t restart_period_ms;
         uint64_t start_delay_ms, start_jitter_ms;
         int stop_signal;
         uint64_t stop_timeout_ms;
         struct conf_env *env;
         size_t n_env;
-        char *cwd;                  /* NULL: torcd's own */
-        char *user;                 /* as written; NULL: torcd's own */
-        int64_t uid, gid;           /* of user and its primary group, looked up; -1: torcd's own */
-        int nice;                   /* 0: as torcd */
-        int64_t umask;              /* -1: torcd's own */
-        char *tags;                 /* for the member's peer, by TORC_TAGS in its environment; "": none */
+        char *cwd;        /* NULL: torcd's own */
+        char *user;       /* as written; NULL: torcd's own */
+        int64_t uid, gid; /* of user and its primary group, looked up; -1: torcd's own */
+        int nice;         /* 0: as torcd */
+        int64_t umask;    /* -1: torcd's own */
+        char *tags;       /* for the member's peer, by TORC_TAGS in its environment; "": none */
         struct conf_origin origin[CONF_KEYS_MAX];
 };
 

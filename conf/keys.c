@@ -10,8 +10,9 @@
 
 #include "torc_admin.h"
 
-#define KEY(kind, name, type, member, min, max, preset, doc)                                                     \
-        {name, CONF_TYPE_##type, offsetof(struct conf_##kind, member), (uint64_t)(min), (uint64_t)(max), preset, doc},
+#define KEY(kind, name, type, member, min, max, preset, doc)                                                       \
+        {name, CONF_TYPE_##type, offsetof(struct conf_##kind, member), (uint64_t)(min), (uint64_t)(max), preset,   \
+         doc},
 
 static const struct conf_key bus_keys[] = {
 #define CONF_BUS(...) KEY(bus, __VA_ARGS__)
@@ -42,10 +43,11 @@ const struct conf_kind conf_kinds[CONF_KINDS] = {
                            "Where messages are exchanged."},
         [CONF_KIND_LOG] = {"log", "[log]", false, offsetof(struct conf_log, origin), log_keys, COUNT(log_keys),
                            "What becomes of the members' standard output and standard error."},
-        [CONF_KIND_STREAM] = {"stream", "[stream NAME]", true, offsetof(struct conf_stream, origin), stream_keys,
-                              COUNT(stream_keys),
-                              "A stream that the supervisor creates. Streams that are not in the file are created by "
-                              "whoever opens them first."},
+        [CONF_KIND_STREAM] =
+                {"stream", "[stream NAME]", true, offsetof(struct conf_stream, origin), stream_keys,
+                 COUNT(stream_keys),
+                 "A stream that the supervisor creates. Streams that are not in the file are created by "
+                 "whoever opens them first."},
         [CONF_KIND_GROUP] = {"group", "[group NAME]", true, offsetof(struct conf_group, origin), group_keys,
                              COUNT(group_keys),
                              "A group of processes that the supervisor runs. Its members are named NAME-0, NAME-1 "

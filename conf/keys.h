@@ -10,35 +10,35 @@
 #include "read.h"
 
 /* How a value is written, for people: symbol, its form in the manual. */
-#define CONF_TYPES(X)                                                                                            \
-        X(LABEL, "name")                                                                                         \
-        X(NAME, "stream")                                                                                        \
-        X(PATH, "directory")                                                                                     \
-        X(TAGS, "tag,tag")                                                                                       \
-        X(MODE, "octal")                                                                                         \
-        X(UMASK, "octal")                                                                                        \
-        X(TIME, "time")                                                                                          \
-        X(SIZE, "size")                                                                                          \
-        X(SIZE32, "size")                                                                                        \
-        X(CAPACITY, "size | size..size")                                                                         \
-        X(COUNT, "number")                                                                                       \
-        X(NICE, "number")                                                                                        \
-        X(LAG, NULL)                                                                                             \
-        X(FULL, NULL)                                                                                            \
-        X(ACCESS, NULL)                                                                                          \
-        X(RESTART, NULL)                                                                                         \
-        X(SIGNAL, "signal")                                                                                      \
-        X(OWNER, "user")                                                                                         \
-        X(FILE_GROUP, "group")                                                                                   \
-        X(USER, "user")                                                                                          \
-        X(COMMAND, "command line")                                                                               \
+#define CONF_TYPES(X)                                                                                              \
+        X(LABEL, "name")                                                                                           \
+        X(NAME, "stream")                                                                                          \
+        X(PATH, "directory")                                                                                       \
+        X(TAGS, "tag,tag")                                                                                         \
+        X(MODE, "octal")                                                                                           \
+        X(UMASK, "octal")                                                                                          \
+        X(TIME, "time")                                                                                            \
+        X(SIZE, "size")                                                                                            \
+        X(SIZE32, "size")                                                                                          \
+        X(CAPACITY, "size | size..size")                                                                           \
+        X(COUNT, "number")                                                                                         \
+        X(NICE, "number")                                                                                          \
+        X(LAG, NULL)                                                                                               \
+        X(FULL, NULL)                                                                                              \
+        X(ACCESS, NULL)                                                                                            \
+        X(RESTART, NULL)                                                                                           \
+        X(SIGNAL, "signal")                                                                                        \
+        X(OWNER, "user")                                                                                           \
+        X(FILE_GROUP, "group")                                                                                     \
+        X(USER, "user")                                                                                            \
+        X(COMMAND, "command line")                                                                                 \
         X(ENV, "text")
 
 enum conf_type {
 #define TORC_X(type, syntax) CONF_TYPE_##type,
         CONF_TYPES(TORC_X)
 #undef TORC_X
-        CONF_TYPE_COUNT_
+                CONF_TYPE_COUNT_
 };
 
 struct conf_key {

@@ -1,9 +1,9 @@
 /*
  * read.c - see read.h.
  *
- * inih does the parsing. It keeps lines in a buffer of 200 bytes, section names and (for continuation lines) keys in
- * 50, and cuts what does not fit without a word; it also tells neither columns nor, in Debian's build, line numbers.
- * So it gets its lines from read_next() below, which looks at each line first:
+ * inih does the parsing. It keeps lines in a buffer of 200 bytes, section names and (for continuation lines) keys
+ * in 50, and cuts what does not fit without a word; it also tells neither columns nor, in Debian's build, line
+ * numbers. So it gets its lines from read_next() below, which looks at each line first:
  *
  *   - a line that inih would cut, or that has bytes no text should have, is refused and replaced by an empty one;
  *   - of the others it works out what inih must find, and where. read_take(), inih's handler, compares: a value
@@ -11,8 +11,8 @@
  *
  * That holds for an inih built with other limits too: the line's limit is the one inih itself asks for.
  *
- * A line with leading blanks after a key continues its value, as inih (and Python's configparser) defines it. Parts are
- * joined with one blank, or with none where a part ends with a backslash.
+ * A line with leading blanks after a key continues its value, as inih (and Python's configparser) defines it. Parts
+ * are joined with one blank, or with none where a part ends with a backslash.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,7 +39,7 @@ struct reader {
         bool skipping;                           /* continuation lines belong to a refused key */
         const char *header;                      /* the section as inih was told */
 
-        enum read_form expect; /* what the handler must be called with for this line, if at all */
+        enum read_form expect;               /* what the handler must be called with for this line, if at all */
         struct conf_place key, value, whole; /* whole: the value with its comment */
 };
 
@@ -125,10 +125,11 @@ static const char *read_section(struct reader *r, const struct conf_line *l, siz
         if (end - start - 1 > NAME_BYTES) {
                 conf_error(r->report, read_place(r, start + 1 + NAME_BYTES, end),
                            "the section is %zu bytes long; the ini reader takes %d", end - start - 1, NAME_BYTES);
-                conf_hint(r->report, "%s", strcmp(r->header, "stream") == 0
-                                                ? "choose a short name here and give the stream's own in the section "
-                                                  "with `name = ...`"
-                                                : "choose a shorter name");
+                conf_hint(r->report, "%s",
+                          strcmp(r->header, "stream") == 0
+                                  ? "choose a short name here and give the stream's own in the section "
+                                    "with `name = ...`"
+                                  : "choose a shorter name");
                 return conf_printf(r->arena, "[%s]", r->header);
         }
         r->section->unnamed = false;
@@ -151,7 +152,8 @@ static const char *read_key(struct reader *r, const struct conf_line *l, size_t 
         struct span key = read_trim(l, start, sep), value;
 
         if (!read_at(l, sep, "=:")) {
-                conf_error(r->report, read_place(r, key.from, key.to), "this is neither \"key = value\" nor \"[section]\"");
+                conf_error(r->report, read_place(r, key.from, key.to),
+                           "this is neither \"key = value\" nor \"[section]\"");
                 return read_refuse(r);
         }
         if (key.from == key.to) {
@@ -257,10 +259,11 @@ static bool read_fits(struct reader *r, const struct conf_line *l, size_t max, b
         if (l->len + 1 <= max)
                 return true;
         if (!comment) {
-                conf_error(r->report, read_place(r, max - 1, l->len), "the line is %zu bytes long; the ini reader takes %zu",
-                           l->len, max - 1);
-                conf_hint(r->report, "split it: a line that begins with a blank continues the value above it, after a "
-                                     "backslash without a blank between");
+                conf_error(r->report, read_place(r, max - 1, l->len),
+                           "the line is %zu bytes long; the ini reader takes %zu", l->len, max - 1);
+                conf_hint(r->report,
+                          "split it: a line that begins with a blank continues the value above it, after a "
+                          "backslash without a blank between");
         }
         return false;
 }
@@ -310,7 +313,8 @@ static char *read_next(char *buf, int size, void *arg)
 
 static bool read_same(const struct reader *r, const struct conf_place *place, const char *s)
 {
-        return strlen(s) == place->len && memcmp(r->source->lines[place->line - 1].s + place->at, s, place->len) == 0;
+        return strlen(s) == place->len &&
+               memcmp(r->source->lines[place->line - 1].s + place->at, s, place->len) == 0;
 }
 
 static void read_append(struct reader *r)
@@ -340,7 +344,8 @@ static int read_take(void *arg, const char *section, const char *key, const char
         same = same && (expect == READ_MORE ? strcmp(key, r->entry->key) == 0
                                             : expect == READ_KEY && read_same(r, &r->key, key));
         if (!same) {
-                conf_error(r->report, read_place(r, 0, 0), "the ini reader did not take this line as it is written");
+                conf_error(r->report, read_place(r, 0, 0),
+                           "the ini reader did not take this line as it is written");
                 return 1;
         }
         if (expect == READ_KEY) {
@@ -354,8 +359,8 @@ static int read_take(void *arg, const char *section, const char *key, const char
         return 1;
 }
 
-struct conf_section *conf_read(struct conf_arena *arena, const struct conf_source *source, struct conf_report *report,
-                               const char *const *known_keys)
+struct conf_section *conf_read(struct conf_arena *arena, const struct conf_source *source,
+                               struct conf_report *report, const char *const *known_keys)
 {
         struct reader r = {.arena = arena, .source = source, .report = report, .known_keys = known_keys};
         size_t errors;

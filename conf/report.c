@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SHOWN_BEFORE 90 /* characters of a long line shown before and after the place */
-#define SHOWN_AFTER 50
+#define SHOWN_AFTER  50
 
 struct report_error {
         struct conf_place place;

@@ -19,7 +19,8 @@
 /* Enumerations, in the order of their values in torc.h and conf.h. */
 static const char *const lag_words[] = {"disconnect", "block", "skip", NULL};
 static const char *const full_words[] = {"drop", "block", NULL};
-static const char *const access_words[] = {"shared", "exclusive", "wait_for_exclusive", "exclusive_with_fencing", NULL};
+static const char *const access_words[] = {"shared", "exclusive", "wait_for_exclusive", "exclusive_with_fencing",
+                                           NULL};
 static const char *const restart_words[] = {"permanent", "transient", "temporary", NULL};
 
 static_assert(TORC_LAG_SKIP == 2 && CONF_LOG_BLOCK == 1 && CONF_TEMPORARY == 2, "the words above are in order");
@@ -391,17 +392,28 @@ static bool set_env(const struct conf_setting *s)
 bool conf_set(const struct conf_setting *setting)
 {
         static bool (*const setters[])(const struct conf_setting *) = {
-                [CONF_TYPE_LABEL] = set_label,     [CONF_TYPE_NAME] = set_name,
-                [CONF_TYPE_PATH] = set_path,       [CONF_TYPE_TAGS] = set_tags,
-                [CONF_TYPE_MODE] = set_mode,       [CONF_TYPE_UMASK] = set_umask,
-                [CONF_TYPE_TIME] = set_time,       [CONF_TYPE_SIZE] = set_size,
-                [CONF_TYPE_SIZE32] = set_size,     [CONF_TYPE_CAPACITY] = set_capacity,
-                [CONF_TYPE_COUNT] = set_count,     [CONF_TYPE_NICE] = set_nice,
-                [CONF_TYPE_LAG] = set_enum,        [CONF_TYPE_FULL] = set_enum,
-                [CONF_TYPE_ACCESS] = set_enum,     [CONF_TYPE_RESTART] = set_enum,
-                [CONF_TYPE_SIGNAL] = set_signal,   [CONF_TYPE_OWNER] = set_owner,
-                [CONF_TYPE_FILE_GROUP] = set_file_group, [CONF_TYPE_USER] = set_user,
-                [CONF_TYPE_COMMAND] = set_command, [CONF_TYPE_ENV] = set_env,
+                [CONF_TYPE_LABEL] = set_label,
+                [CONF_TYPE_NAME] = set_name,
+                [CONF_TYPE_PATH] = set_path,
+                [CONF_TYPE_TAGS] = set_tags,
+                [CONF_TYPE_MODE] = set_mode,
+                [CONF_TYPE_UMASK] = set_umask,
+                [CONF_TYPE_TIME] = set_time,
+                [CONF_TYPE_SIZE] = set_size,
+                [CONF_TYPE_SIZE32] = set_size,
+                [CONF_TYPE_CAPACITY] = set_capacity,
+                [CONF_TYPE_COUNT] = set_count,
+                [CONF_TYPE_NICE] = set_nice,
+                [CONF_TYPE_LAG] = set_enum,
+                [CONF_TYPE_FULL] = set_enum,
+                [CONF_TYPE_ACCESS] = set_enum,
+                [CONF_TYPE_RESTART] = set_enum,
+                [CONF_TYPE_SIGNAL] = set_signal,
+                [CONF_TYPE_OWNER] = set_owner,
+                [CONF_TYPE_FILE_GROUP] = set_file_group,
+                [CONF_TYPE_USER] = set_user,
+                [CONF_TYPE_COMMAND] = set_command,
+                [CONF_TYPE_ENV] = set_env,
         };
 
         static_assert(sizeof setters / sizeof *setters == CONF_TYPE_COUNT_, "a setter for every type");

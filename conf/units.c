@@ -19,15 +19,16 @@ struct unit {
 
 /* Largest first, for formatting. */
 static const struct unit times[] = {{"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
-static const struct unit sizes[] = {{"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10}, {"B", 1}, {NULL, 0}};
+static const struct unit sizes[] = {
+        {"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10}, {"B", 1}, {NULL, 0}};
 
 /* What people write by habit, and what it has to be. */
 static const char *const time_habits[][2] = {
-        {"sec", "s"},   {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"m", "min"},     {"mins", "min"},
+        {"sec", "s"},   {"secs", "s"}, {"second", "s"}, {"seconds", "s"}, {"m", "min"},       {"mins", "min"},
         {"msec", "ms"}, {"hr", "h"},   {"hour", "h"},   {"hours", "h"},   {"minutes", "min"}, {NULL, NULL},
 };
 static const char *const size_habits[][2] = {
-        {"k", "KiB"}, {"kb", "KiB"}, {"ki", "KiB"}, {"m", "MiB"},   {"mb", "MiB"},   {"mi", "MiB"},
+        {"k", "KiB"}, {"kb", "KiB"}, {"ki", "KiB"}, {"m", "MiB"},  {"mb", "MiB"},  {"mi", "MiB"},
         {"g", "GiB"}, {"gb", "GiB"}, {"gi", "GiB"}, {"byte", "B"}, {"bytes", "B"}, {NULL, NULL},
 };
 
@@ -58,8 +59,8 @@ static uint64_t units_factor(const struct unit *units, const char *name)
         return units->factor;
 }
 
-static void units_habit(const char *const (*habits)[2], const struct unit *units, const char *written, uint64_t number,
-                        char hint[CONF_HINT_MAX])
+static void units_habit(const char *const (*habits)[2], const struct unit *units, const char *written,
+                        uint64_t number, char hint[CONF_HINT_MAX])
 {
         const char *meant = NULL;
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONF_HINT_MAX 64
+#define CONF_HINT_MAX      64
 #define CONF_UNIT_TEXT_MAX 32
 
 /* Time in ms: "10ms", "2s", "5min", "1h". A bare 0 is allowed: it is the same in every unit. */

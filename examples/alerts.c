@@ -1,11 +1,12 @@
 /*
- * alerts.c - follows the demo's streams and prints what a person should know: load, memory, bursts of new processes,
- * producers that come back, owners that change.
+ * alerts.c - follows the demo's streams and prints what a person should know: load, memory, bursts of new
+ * processes, producers that come back, owners that change.
  *
  *     alerts [--check] [--cpu PERCENT] [STREAM...]      default: telemetry processes
  *
  * With --check it also keeps the books: each producer numbers its messages (see member.h), so a missing or repeated
- * number shows. At the end (SIGTERM, SIGINT) it reads what is left, prints the books and exits 1 if anything is wrong.
+ * number shows. At the end (SIGTERM, SIGINT) it reads what is left, prints the books and exits 1 if anything is
+ * wrong.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -157,13 +158,15 @@ static void watch(const char *line)
 static struct source *source_find(struct stream *st, const char *name, long pid, unsigned long long start)
 {
         for (size_t i = st->n_sources; i-- > 0;)
-                if (st->sources[i].pid == pid && st->sources[i].start == start && strcmp(st->sources[i].name, name) == 0)
+                if (st->sources[i].pid == pid && st->sources[i].start == start &&
+                    strcmp(st->sources[i].name, name) == 0)
                         return &st->sources[i];
         return NULL;
 }
 
 /* A producer nobody has heard of: the first of its name, or a new incarnation of it, or the next owner. */
-static struct source *source_add(struct stream *st, const char *name, long pid, unsigned long long start, unsigned epoch)
+static struct source *source_add(struct stream *st, const char *name, long pid, unsigned long long start,
+                                 unsigned epoch)
 {
         struct source *s = &st->sources[st->n_sources], *before = NULL, *owner = NULL;
 
@@ -177,8 +180,8 @@ static struct source *source_add(struct stream *st, const char *name, long pid, 
         snprintf(s->name, sizeof s->name, "%s", name);
         st->n_sources++;
         if (owner && owner->epoch != epoch)
-                say("HAND-OVER %s: epoch %u, %s pid %ld owns it, %.0f ms after the last message of %s", st->name, epoch, name,
-                    pid, 1000 * (seconds() - owner->seen_at), owner->name);
+                say("HAND-OVER %s: epoch %u, %s pid %ld owns it, %.0f ms after the last message of %s", st->name,
+                    epoch, name, pid, 1000 * (seconds() - owner->seen_at), owner->name);
         else if (before)
                 say("RESTART   %s: %s is back as pid %ld, %.0f ms after its last message", st->name, name, pid,
                     1000 * (seconds() - before->seen_at));
@@ -236,13 +239,15 @@ static bool report_stream(const struct stream *st)
         for (size_t i = 0; i < st->n_sources; i++) {
                 const struct source *s = &st->sources[i];
 
-                printf("  %-12s %-14s %7ld %6u %9llu %6llu..%-6llu %5llu %7llu  %s\n", st->name, s->name, s->pid, s->epoch,
-                       s->messages, s->first, s->last, s->lost, s->doubled, s->ended ? "stopped" : "killed");
+                printf("  %-12s %-14s %7ld %6u %9llu %6llu..%-6llu %5llu %7llu  %s\n", st->name, s->name, s->pid,
+                       s->epoch, s->messages, s->first, s->last, s->lost, s->doubled,
+                       s->ended ? "stopped" : "killed");
                 lost += s->lost;
                 doubled += s->doubled;
                 cut += !s->ended;
         }
-        printf("total stream=%s messages=%llu producers=%zu killed=%llu epoch=%u lost=%llu doubled=%llu disordered=%llu "
+        printf("total stream=%s messages=%llu producers=%zu killed=%llu epoch=%u lost=%llu doubled=%llu "
+               "disordered=%llu "
                "missed=%llu unreadable=%llu\n",
                st->name, st->messages, st->n_sources, cut, st->last.epoch, lost, doubled, st->disordered, missed,
                st->unreadable);
@@ -253,8 +258,8 @@ static bool report(void)
 {
         bool good = true;
 
-        printf("\n  %-12s %-14s %7s %6s %9s %14s %5s %7s  %s\n", "stream", "producer", "pid", "epoch", "messages", "numbers",
-               "lost", "doubled", "end");
+        printf("\n  %-12s %-14s %7s %6s %9s %14s %5s %7s  %s\n", "stream", "producer", "pid", "epoch", "messages",
+               "numbers", "lost", "doubled", "end");
         for (size_t i = 0; i < n_streams; i++)
                 good &= report_stream(&streams[i]);
         printf("check: %s\n", good ? "nothing was lost, nothing came twice, all in order" : "FAILED");
@@ -320,7 +325,9 @@ static bool wait_a_little(void)
 /* The supervisor makes the bus and the streams; wait for it. */
 static int open_bus(struct torc_bus **bus)
 {
-        struct torc_bus_config config = {.root = getenv("TORC_ROOT"), .name = getenv("TORC_BUS"), .tags = "alerts",
+        struct torc_bus_config config = {.root = getenv("TORC_ROOT"),
+                                         .name = getenv("TORC_BUS"),
+                                         .tags = "alerts",
                                          .flags = TORC_BUS_NO_CREATE};
         int ret;
 
@@ -341,7 +348,8 @@ static int open_stream(struct torc_bus *bus, struct stream *st)
 
 static int options(int argc, char **argv, bool *check)
 {
-        static const struct option longs[] = {{"check", no_argument, NULL, 'k'}, {"cpu", required_argument, NULL, 'c'}, {0}};
+        static const struct option longs[] = {
+                {"check", no_argument, NULL, 'k'}, {"cpu", required_argument, NULL, 'c'}, {0}};
         static char *by_default[] = {"telemetry", "processes"};
         char *end;
         int c;
@@ -368,7 +376,8 @@ int main(int argc, char **argv)
         int ret;
 
         if (options(argc, argv, &check)) {
-                fprintf(stderr, "usage: alerts [--check] [--cpu PERCENT] [STREAM...], at most %d streams\n", MAX_STREAMS);
+                fprintf(stderr, "usage: alerts [--check] [--cpu PERCENT] [STREAM...], at most %d streams\n",
+                        MAX_STREAMS);
                 return 2;
         }
         sigaction(SIGTERM, &action, NULL);

@@ -135,7 +135,7 @@ tail=$!
 # Never kill a pid that is not, or no longer, the program it is meant to be.
 kill_producer() {
     victim=$(pid_of "$1")
-    [ -n "$victim" ] && [ "$(cat "/proc/$victim/comm" 2>/dev/null)" = "$2" ] || not_up "no $2 to kill"
+    [ "$(cat "/proc/${victim:-none}/comm" 2>/dev/null)" = "$2" ] || not_up "no $2 to kill"
     say "kill -9 $victim ($3)"
     kill -9 "$victim"
 }

@@ -1,5 +1,6 @@
 /*
- * member.h - what the demo's producers have in common: attaching as the supervisor says, numbering messages, ending.
+ * member.h - what the demo's producers have in common: attaching as the supervisor says, numbering messages,
+ * ending.
  *
  * torcd starts a member with TORC_ROOT, TORC_BUS, TORC_STREAM, TORC_ACCESS, TORC_NAME and TORC_MEMBER in its
  * environment. Without them, started by hand, it uses the default bus and the names it was given here.
@@ -8,9 +9,9 @@
  *
  *     src=telemetry-0 pid=4711 start=1234567 seq=18 kind=cpu cpu=12.5 cpu0=20.0 cpu1=5.0
  *
- * (src, pid, start) is one incarnation of a member, start being its start time in clock ticks since boot. seq counts
- * its messages from 1 without gaps, and only after a message was sent; its last message has "end=1" when it was
- * asked to stop. So a reader can tell whether anything got lost or came twice, even if the member was killed.
+ * (src, pid, start) is one incarnation of a member, start being its start time in clock ticks since boot. seq
+ * counts its messages from 1 without gaps, and only after a message was sent; its last message has "end=1" when it
+ * was asked to stop. So a reader can tell whether anything got lost or came twice, even if the member was killed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -64,7 +65,8 @@ static inline unsigned long long member_start_ticks(void)
         if (!f)
                 return 0;
         if (fgets(line, sizeof line, f) && (s = strrchr(line, ')')))
-                sscanf(s + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks);
+                sscanf(s + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+                       &ticks);
         fclose(f);
         return ticks;
 }
@@ -83,8 +85,10 @@ static inline enum torc_access member_access(enum torc_access by_hand)
 /* Attach. Returns 0, or the exit code after saying what is wrong. */
 static inline int member_open(struct member *m, const char *stream, enum torc_access access)
 {
-        struct torc_bus_config bus = {.root = getenv("TORC_ROOT"), .name = getenv("TORC_BUS"),
-                                      .peer_name = getenv("TORC_NAME"), .tags = getenv("TORC_TAGS")};
+        struct torc_bus_config bus = {.root = getenv("TORC_ROOT"),
+                                      .name = getenv("TORC_BUS"),
+                                      .peer_name = getenv("TORC_NAME"),
+                                      .tags = getenv("TORC_TAGS")};
         struct torc_producer_config producer = {.name = getenv("TORC_NAME"), .access = member_access(access)};
         struct sigaction action = {.sa_handler = member_on_signal};
         int ret;
@@ -99,8 +103,8 @@ static inline int member_open(struct member *m, const char *stream, enum torc_ac
         if (ret)
                 return member_fail(m->stream, ret);
         member_cancels = m->producer;
-        snprintf(m->origin, sizeof m->origin, "src=%.63s pid=%d start=%llu",
-                 producer.name ? producer.name : stream, (int)getpid(), member_start_ticks());
+        snprintf(m->origin, sizeof m->origin, "src=%.63s pid=%d start=%llu", producer.name ? producer.name : stream,
+                 (int)getpid(), member_start_ticks());
         return 0;
 }
 
@@ -109,7 +113,8 @@ static inline int member_send(struct member *m, const char *text)
 {
         char line[2048];
         int n = snprintf(line, sizeof line, "%s seq=%llu %s", m->origin, m->seq + 1, text);
-        int ret = torc_producer_send(m->producer, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1, -1, NULL);
+        int ret =
+                torc_producer_send(m->producer, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1, -1, NULL);
 
         m->seq += ret == 0;
         return ret;

@@ -1,8 +1,9 @@
 /*
- * procwatch.c - publishes which processes of this machine start and end, found by looking at /proc ten times a second.
+ * procwatch.c - publishes which processes of this machine start and end, found by looking at /proc ten times a
+ * second.
  *
- * One publishes, the others stand by: each opens the stream with wait_for_exclusive access and looks at /proc all the
- * same while it waits, so that it can go on at once when the owner dies. Who takes over says so first, with
+ * One publishes, the others stand by: each opens the stream with wait_for_exclusive access and looks at /proc all
+ * the same while it waits, so that it can go on at once when the owner dies. Who takes over says so first, with
  * "event=owner"; the epoch in each message's id tells the owners apart.
  *
  * SPDX-License-Identifier: MIT
@@ -11,7 +12,7 @@
 
 #include "member.h"
 
-#define PERIOD_MS 100
+#define PERIOD_MS     100
 #define MAX_PROCESSES 65536
 
 struct process {
@@ -48,7 +49,8 @@ static bool process_read(int pid, struct process *p)
         for (char *s = p->name; *s; s++)
                 if (*s <= ' ' || *s == '=' || *s == 0x7f)
                         *s = '_';
-        return sscanf(close + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+        return sscanf(close + 1,
+                      " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
                       &p->start) == 1;
 }
 
@@ -100,7 +102,8 @@ static int publish_changes(struct member *m, const struct table *old, const stru
         int ret = 0;
 
         while (ret == 0 && (i < old->n || k < new->n)) {
-                const struct process *was = i < old->n ? &old->rows[i] : NULL, *is = k < new->n ? &new->rows[k] : NULL;
+                const struct process *was = i < old->n ? &old->rows[i] : NULL,
+                                     *is = k < new->n ? &new->rows[k] : NULL;
 
                 if (was && is && was->pid == is->pid && was->start == is->start) {
                         i++;

@@ -9,7 +9,7 @@
 #include "member.h"
 
 #define PERIOD_MS 50
-#define LINE 1900
+#define LINE      1900
 #define MAX_CORES 64
 
 /* ---- processors: /proc/stat ---- */
@@ -24,7 +24,8 @@ static struct core cpu_read(const char *numbers)
         unsigned long long v[8] = {0};
         struct core core = {0};
 
-        sscanf(numbers, "%llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, v + 7);
+        sscanf(numbers, "%llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6,
+               v + 7);
         for (int i = 0; i < 8; i++)
                 core.total += v[i];
         core.busy = core.total - v[3] - v[4];
@@ -47,7 +48,8 @@ static void cpu(char *text)
                         break;
                 now = cpu_read(line + used);
                 total = (double)(now.total - last[i].total);
-                member_add(text, LINE, " %s=%.1f", name, total > 0 ? 100 * (double)(now.busy - last[i].busy) / total : 0);
+                member_add(text, LINE, " %s=%.1f", name,
+                           total > 0 ? 100 * (double)(now.busy - last[i].busy) / total : 0);
                 last[i] = now;
         }
         if (f)
@@ -128,8 +130,8 @@ static void disk_and_net(char *text)
                 rate[i] = begun && now[i] >= last[i] ? (now[i] - last[i]) * 1000 / PERIOD_MS : 0;
         memcpy(last, now, sizeof last);
         begun = true;
-        member_add(text, LINE, "kind=io disk_read=%llu disk_write=%llu net_in=%llu net_out=%llu", rate[0], rate[1], rate[2],
-                   rate[3]);
+        member_add(text, LINE, "kind=io disk_read=%llu disk_write=%llu net_in=%llu net_out=%llu", rate[0], rate[1],
+                   rate[2], rate[3]);
 }
 
 int main(void)

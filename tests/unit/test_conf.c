@@ -5,7 +5,8 @@
  * links: conf/source.c conf/arena.c conf/units.c conf/words.c conf/dump.c libshm/name.c
  *
  * tests/golden/conf holds pairs NAME.ini and NAME.out: the errors of NAME.ini, or its dump if there are none. With
- * TORC_GOLDEN_UPDATE=1 in the environment the .out files are written anew; look at the difference before you commit it.
+ * TORC_GOLDEN_UPDATE=1 in the environment the .out files are written anew; look at the difference before you commit
+ * it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +28,7 @@
 
 #include "conf.h"
 
-#define GOLDEN "tests/golden/conf"
+#define GOLDEN    "tests/golden/conf"
 #define LINE_FITS 198 /* bytes of a line that Debian's inih takes */
 
 /* A file loaded from memory: its errors, or the configuration. */

@@ -21,9 +21,9 @@
 #include "conf.h"
 #include "keys.h"
 
-#define PAGE "docs/man/torc.ini.5"
+#define PAGE  "docs/man/torc.ini.5"
 #define BEGIN ".\\\" BEGIN KEYS\n"
-#define END ".\\\" END KEYS\n"
+#define END   ".\\\" END KEYS\n"
 
 static char *page_read(void)
 {

@@ -23,7 +23,7 @@ static void units_time_reads_every_unit(void **state)
         static const struct {
                 const char *text;
                 uint64_t ms;
-        } good[] = {{"0", 0},       {"0h", 0},         {"10ms", 10},      {"2s", 2000},
+        } good[] = {{"0", 0},         {"0h", 0},       {"10ms", 10},  {"2s", 2000},
                     {"3min", 180000}, {"1h", 3600000}, {"10 ms", 10}, {"18446744073709551615ms", UINT64_MAX}};
         char hint[CONF_HINT_MAX];
         uint64_t ms;
@@ -39,9 +39,20 @@ static void units_wrong_times_are_explained(void **state)
 {
         static const struct {
                 const char *text, *hint;
-        } bad[] = {{"10", ""},      {"10sec", "10s"}, {"5m", "5min"}, {"1S", "1s"},   {"7Hours", "7h"}, {"", ""},
-                   {"-1s", ""},     {"1.5s", ""},     {"ms", ""},     {"1 s s", ""}, {"10MiB", ""},    {"+1s", ""},
-                   {"18446744073709551616ms", ""},    {"18446744073709551615s", ""}};
+        } bad[] = {{"10", ""},
+                   {"10sec", "10s"},
+                   {"5m", "5min"},
+                   {"1S", "1s"},
+                   {"7Hours", "7h"},
+                   {"", ""},
+                   {"-1s", ""},
+                   {"1.5s", ""},
+                   {"ms", ""},
+                   {"1 s s", ""},
+                   {"10MiB", ""},
+                   {"+1s", ""},
+                   {"18446744073709551616ms", ""},
+                   {"18446744073709551615s", ""}};
         char hint[CONF_HINT_MAX];
         uint64_t ms = 7;
 
