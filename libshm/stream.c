@@ -54,14 +54,6 @@ int stream_from_ring(enum ring_result result)
         return TORC_ECORRUPT;
 }
 
-static uint64_t stream_checksum(const void *from, const void *to)
-{
-        uint64_t h = 0xcbf29ce484222325ull; /* FNV-1a */
-        for (const unsigned char *p = from; p < (const unsigned char *)to; p++)
-                h = (h ^ *p) * 0x100000001b3ull;
-        return h ? h : 1;
-}
-
 /* ---- segments -------------------------------------------------------------------------------------------- */
 
 static void segment_name(char name[STREAM_FILE_MAX], uint64_t number)

@@ -115,10 +115,10 @@ struct torc_stream_info {
         uint64_t losses[TORC_LOSS_COUNT];
 
         size_t n_producers, n_consumers, n_waiters, n_segments;
-        struct torc_producer_info *producers;
+        struct torc_producer_info *producers; /* those that wait are in waiters */
         struct torc_consumer_info *consumers;
         struct torc_waiter_info *waiters; /* in queue order */
-        struct torc_segment_info *segments; /* oldest first */
+        struct torc_segment_info *segments; /* oldest first; of a very long chain the newest 256 */
 };
 
 /* ---- the supervisor's state, as any process may read it ---- */
@@ -212,7 +212,9 @@ void torc_inspector_close(struct torc_inspector **inspector);
 /*
  * torc_inspector_take - a snapshot of everything. Maps are kept between calls, so that a second look is cheap.
  * snapshot     out: owned by the caller; free with torc_snapshot_free().
- * Returns   0, -ENOMEM, -ENOENT (the bus was removed).
+ * Returns   0, -ENOMEM, -ENOENT (the bus was removed), TORC_ECORRUPT or TORC_EVERSION (the bus file was damaged or
+ *           replaced); what is wrong with one stream stands in its `error`.
+ * Threads   one thread at a time per inspector.
  */
 int torc_inspector_take(struct torc_inspector *inspector, struct torc_snapshot **snapshot);
 void torc_snapshot_free(struct torc_snapshot **snapshot);
