@@ -22,9 +22,10 @@
 #include <unistd.h>
 
 #define CONSUMER_SPINS 100          /* looks before a sleep: about 3 us */
+#define CONSUMER_LOOKS 64           /* misses to one look at tail */
 #define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
 
-static int consumer_arm(struct torc_consumer *c, bool stuck);
+static int consumer_arm(struct torc_consumer *c);
 
 /* ---- the next frame -------------------------------------------------------------------------------------- */
 
@@ -84,10 +85,56 @@ static int consumer_lagged(struct torc_consumer *c)
 }
 
 /*
- * The next message's frame. Returns 0; -EAGAIN nothing is ready (*stuck: a commit or a successor is overdue); TORC_ELAGGED,
- * TORC_ECLOSED, TORC_EREMOVED, TORC_ECORRUPT.
+ * May there be news? Looks at the frame's stamp, at our own record and at a line of the ctl file that hardly ever changes;
+ * not at tail, because each look at that takes its line away from the producers.
  */
-static int consumer_next(struct torc_consumer *c, struct ring_frame *frame, bool *stuck)
+static bool consumer_ready(const struct torc_consumer *c)
+{
+        if (ring_stamped(&c->seg.ring, c->position) || stream_current(&c->stream) != c->seg.ring.number ||
+            stream_state(&c->stream) != ABI_STREAM_OPEN)
+                return true;
+        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        return ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
+}
+
+/*
+ * A commit or a successor is overdue: its maker may be dead. Looked into once it has been overdue for WAIT_HOLE_NS, since
+ * the live ones are done in nanoseconds and a look costs some system calls.
+ */
+static void consumer_mend(struct torc_consumer *c, bool hole)
+{
+        int64_t now = wait_mono_ns();
+        if (c->stuck_position != c->position || c->stuck_ns == 0) {
+                c->stuck_position = c->position;
+                c->stuck_ns = now;
+        } else if (now - c->stuck_ns >= WAIT_HOLE_NS) {
+                c->stuck_ns = now;
+                if (hole)
+                        segment_recover(&c->stream, c->seg.ring.number, c->position);
+                else if (stream_lock(&c->stream, 0) == 0) /* redoes an unfinished change */
+                        stream_unlock(&c->stream);
+        }
+}
+
+/* A whole look: is there something to do now? *stuck: a commit or a successor is overdue. */
+static bool consumer_news(struct torc_consumer *c, bool *stuck)
+{
+        struct ring_frame frame;
+        enum ring_result result = ring_peek(&c->seg.ring, c->position, &frame);
+        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        bool end = result == RING_END && stream_current(&c->stream) == c->seg.ring.number &&
+                   stream_state(&c->stream) == ABI_STREAM_OPEN;
+        *stuck = result == RING_HOLE || end;
+        if (*stuck)
+                consumer_mend(c, result == RING_HOLE);
+        return (result != RING_EMPTY && !*stuck) || ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
+}
+
+/*
+ * The next message's frame. Returns 0, -EAGAIN (nothing is ready), TORC_ELAGGED, TORC_ECLOSED, TORC_EREMOVED or
+ * TORC_ECORRUPT.
+ */
+static int consumer_next(struct torc_consumer *c, struct ring_frame *frame)
 {
         int rc = handle_dead(&c->handle);
         if (rc)
@@ -96,7 +143,9 @@ static int consumer_next(struct torc_consumer *c, struct ring_frame *frame, bool
                 return -EBUSY;
         if (c->lagged && (rc = consumer_lagged(c)))
                 return rc;
-        *stuck = false;
+        /* A miss costs little, CONSUMER_LOOKS in a row a whole look: claims without commit, ends without successor. */
+        if (!consumer_ready(c) && ++c->misses % CONSUMER_LOOKS)
+                return -EAGAIN;
         for (;;) {
                 enum ring_result result = ring_peek(&c->seg.ring, c->position, frame);
                 if (result == RING_OK && !(frame->flags & ABI_FRAME_PAD))
@@ -116,14 +165,16 @@ static int consumer_next(struct torc_consumer *c, struct ring_frame *frame, bool
                         break;
                 case RING_END:
                         rc = consumer_follow(c);
-                        *stuck = rc == -EAGAIN;
+                        if (rc == -EAGAIN)
+                                consumer_mend(c, false);
                         break;
                 case RING_GONE:
                         rc = consumer_note_gap(c);
                         break;
                 case RING_EMPTY:
                 case RING_HOLE:
-                        *stuck = result == RING_HOLE;
+                        if (result == RING_HOLE)
+                                consumer_mend(c, true);
                         return -EAGAIN;
                 default:
                         return TORC_ECORRUPT;
@@ -174,75 +225,38 @@ static int consumer_open_frame(const struct torc_consumer *c, const struct ring_
 
 /* ---- sleeping -------------------------------------------------------------------------------------------- */
 
-/*
- * A commit or a successor is overdue: its maker may be dead. Looked into once it has been overdue for WAIT_HOLE_NS, since
- * the live ones are done in nanoseconds and a look costs some system calls.
- */
-static void consumer_mend(struct torc_consumer *c)
-{
-        struct ring_frame frame;
-        int64_t now = wait_mono_ns();
-        if (c->stuck_position != c->position || c->stuck_ns == 0) {
-                c->stuck_position = c->position;
-                c->stuck_ns = now;
-        } else if (now - c->stuck_ns >= WAIT_HOLE_NS) {
-                c->stuck_ns = now;
-                if (ring_peek(&c->seg.ring, c->position, &frame) == RING_HOLE)
-                        segment_recover(&c->stream, c->seg.ring.number, c->position);
-                else if (stream_lock(&c->stream, 0) == 0) /* redoes an unfinished change */
-                        stream_unlock(&c->stream);
-        }
-}
-
-static bool consumer_ready(const struct torc_consumer *c)
-{
-        struct ring_frame frame;
-        enum ring_result result = ring_peek(&c->seg.ring, c->position, &frame);
-        /* An end is news only when there is somewhere to go, or nowhere for good. */
-        if (result == RING_END)
-                return stream_current(&c->stream) > c->seg.ring.number || stream_state(&c->stream) != ABI_STREAM_OPEN;
-        if (result != RING_EMPTY && result != RING_HOLE)
-                return true;
-        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
-        return ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
-}
-
 /* Nothing is ready: sleep until something may be. Returns 0 (look again), -ETIMEDOUT, -EINTR, TORC_ECANCELED. */
-static int consumer_sleep(struct torc_consumer *c, bool stuck, int64_t deadline)
+static int consumer_sleep(struct torc_consumer *c, int64_t deadline)
 {
         struct abi_eventcount *ec = &c->stream.ctl->data;
+        bool stuck;
         for (int i = 0; i < CONSUMER_SPINS; i++) {
-                if (consumer_ready(c))
+                if (ring_stamped(&c->seg.ring, c->position))
                         return 0;
                 wait_pause();
         }
         consumer_free_space(c);
         uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
-        if (consumer_ready(c))
+        if (consumer_news(c, &stuck))
                 return 0;
         int rc = handle_take_cancel(&c->handle);
-        if (rc == 0)
-                rc = wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS);
-        return rc;
+        return rc ? rc : wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS);
 }
 
 /* The next message's frame by the deadline. */
 static int consumer_await(struct torc_consumer *c, struct ring_frame *frame, int64_t deadline)
 {
         for (;;) {
-                bool stuck = false;
-                int rc = consumer_next(c, frame, &stuck);
+                int rc = consumer_next(c, frame);
                 if (rc != -EAGAIN)
                         return rc;
-                if (stuck)
-                        consumer_mend(c);
-                if (deadline == 0) {
-                        consumer_free_space(c);
-                        if (c->handle.fd[CONSUMER_FD_POLL] < 0)
-                                return -EAGAIN;
-                        rc = consumer_arm(c, stuck);
+                if (deadline != 0) {
+                        rc = consumer_sleep(c, deadline);
                 } else {
-                        rc = consumer_sleep(c, stuck, deadline);
+                        if (c->checked != c->position)
+                                consumer_free_space(c);
+                        if (c->handle.fd[CONSUMER_FD_POLL] >= 0)
+                                rc = consumer_arm(c);
                 }
                 if (rc)
                         return rc;
@@ -443,11 +457,11 @@ int torc_consumer_fd(struct torc_consumer *c)
 }
 
 /* Nothing was ready: take old news off the descriptor and ask for new. Returns -EAGAIN (armed), or 0: look again. */
-static int consumer_arm(struct torc_consumer *c, bool stuck)
+static int consumer_arm(struct torc_consumer *c)
 {
         char bytes[64];
         uint64_t ticks;
-        struct itimerspec slice = {.it_value = {.tv_nsec = stuck ? WAIT_HOLE_NS : CONSUMER_POLL_SLICE_MS * 1000000}};
+        bool stuck;
         while (read(c->handle.fd[CONSUMER_FD_FIFO], bytes, sizeof bytes) > 0)
                 continue;
         ssize_t n = read(c->handle.fd[CONSUMER_FD_TIMER], &ticks, sizeof ticks);
@@ -455,8 +469,9 @@ static int consumer_arm(struct torc_consumer *c, bool stuck)
         /* relaxed: ordered by the announcement's fence. */
         atomic_store_explicit(&consumer_record(c)->armed, 1, memory_order_relaxed);
         wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
-        if (consumer_ready(c))
+        if (consumer_news(c, &stuck))
                 return 0;
+        struct itimerspec slice = {.it_value = {.tv_nsec = stuck ? WAIT_HOLE_NS : CONSUMER_POLL_SLICE_MS * 1000000}};
         timerfd_settime(c->handle.fd[CONSUMER_FD_TIMER], 0, &slice, NULL);
         return -EAGAIN;
 }

@@ -24,6 +24,7 @@ struct torc_consumer {
         uint64_t total_before; /* messages committed on the stream before our count began */
         bool lagged;           /* disconnected, and the caller has to be told or to reattach */
         bool viewing;
+        uint32_t misses; /* looks that found nothing */
         struct ring_frame view;
         int64_t attached_ns, attached_mono_ns;
 };

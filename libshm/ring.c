@@ -195,12 +195,6 @@ bool ring_overwritten(const struct ring *r, uint64_t position)
         return atomic_load_explicit(&r->seg->limit, memory_order_relaxed) > position + r->capacity;
 }
 
-static bool ring_stamped(const struct ring *r, uint64_t position)
-{
-        /* [stamp.r] acquire, pairs with [stamp.w]. */
-        return atomic_load_explicit(&ring_at(r, position)->stamp, memory_order_acquire) == ring_stamp(r, position);
-}
-
 /* The header of a stamped frame, believed only as far as it fits the ring. The length is read once. */
 static enum ring_result ring_header(const struct ring *r, uint64_t position, struct ring_frame *frame)
 {

@@ -76,6 +76,13 @@ static inline uint64_t ring_stamp(const struct ring *r, uint64_t position)
         return x ^ (x >> 31);
 }
 
+/* Is the frame at a position committed? Looks at its own cache line only: what a waiting reader spins on. */
+static inline bool ring_stamped(const struct ring *r, uint64_t position)
+{
+        /* [stamp.r] acquire, pairs with [stamp.w]. */
+        return atomic_load_explicit(&ring_at(r, position)->stamp, memory_order_acquire) == ring_stamp(r, position);
+}
+
 uint64_t ring_seg_checksum(const struct abi_seg *seg);
 void ring_format(struct abi_seg *seg, uint64_t stream_id, uint64_t number, uint64_t capacity, uint64_t base,
                  uint64_t secret, uint32_t epoch);
