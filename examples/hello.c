@@ -1,5 +1,4 @@
-/* hello.c - a producer and a consumer on one stream. Usually each lives in a process of its own; this one is both.
- */
+/* hello.c - a producer and a consumer on one stream; each would usually live in a process of its own. */
 #include <stdio.h>
 #include <string.h>
 #include <torc.h>
