@@ -56,7 +56,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(EX_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 SYSTESTS := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(SYS_SRC))
 
-.PHONY: all lib deps test unit system demo clean format install uninstall layers labels asan tsan help check-deps
+.PHONY: all lib deps test unit system demo clean format install uninstall layers labels docs asan tsan help check-deps
 all: lib $(BINS) $(EXAMPLES)
 lib: $(LIBA) $(LIBSO)
 tests-build: $(UNITS) $(SYSTESTS)
@@ -130,3 +130,40 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+docs:
+	@tests/man.sh
+labels:
+	@tests/labels.sh
+layers: $(B)/libshm/ring.o
+	@tests/layers.sh
+
+tsan:
+	$(MAKE) B=build-tsan SAN=thread CFLAGS="-O1 -g" build-tsan/tests/unit/test_ring_threads
+	tests/run.sh build-tsan test_ring_threads
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR) \
+	        $(addprefix $(DESTDIR)$(MANDIR)/man,1 5 8)
+	install -m 755 $(BINS) $(DESTDIR)$(BINDIR)
+	install -m 644 libshm/torc.h libshm/torc_admin.h $(DESTDIR)$(INCDIR)
+	install -m 644 $(LIBA) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(LIBSO) $(DESTDIR)$(LIBDIR)/libtorc.so.$(VERSION)
+	ln -sf libtorc.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libtorc.so.$(SOMAJOR)
+	ln -sf libtorc.so.$(SOMAJOR) $(DESTDIR)$(LIBDIR)/libtorc.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCDIR@|$(INCDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	        packaging/libtorc.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libtorc.pc
+	for m in docs/man/*.[158]; do install -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/; done
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,torc torcd torctop) $(DESTDIR)$(LIBDIR)/libtorc.* \
+	        $(DESTDIR)$(LIBDIR)/pkgconfig/libtorc.pc $(addprefix $(DESTDIR)$(INCDIR)/,torc.h torc_admin.h)
+	for m in docs/man/*.[158]; do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$$(basename $$m); done
+
+help:
+	@sed -n '3,9s/^# \{0,1\}//p' Makefile
+	@echo "  make asan, tsan  sanitizer builds and their tests"
+	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"
+	@echo "  make layers      includes follow the arrows of docs/ARCHITECTURE.md"
+	@echo "  make docs        check the man pages"
+	@echo "  make deps        install the packages of packaging/packages.txt"

@@ -18,7 +18,7 @@
  *   I5  frames do not cross the ring's end; [base, tail) is covered by frames and by open claims, without gaps.
  *   I6  limit - capacity is a frame boundary: reading may start there.
  *
- * Labels [x.w] and [x.r] mark the two sides of an atomic pair; docs/ARCHITECTURE.md holds the table.
+ * Labels in brackets, ending in .w and .r, mark the two sides of an atomic pair; docs/ARCHITECTURE.md has the table.
  */
 #include "ring.h"
 
