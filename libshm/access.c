@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ACCESS_TRY_NS 20000000 /* a waiter's look at the queue gives up on a held lock after this, and comes again */
+
 struct survey {
         uint32_t producers; /* live SHARED or OWNER */
         uint32_t waiters;   /* live WAITING */
@@ -48,7 +50,7 @@ static int access_virgin(struct stream *s, bool *virgin)
         if (s->ctl->owner_name[0] || stream_current(s) != 1)
                 return 0;
         struct segment seg;
-        int rc = segment_open(&seg, s, 1, false);
+        int rc = segment_open(&seg, s, 1, SEGMENT_LOOK);
         if (rc)
                 return rc;
         *virgin = ring_tail(&seg.ring, NULL) == seg.ring.base;
@@ -188,16 +190,16 @@ int access_attach(struct stream *s, const char *name, enum torc_access mode, uin
 
 /*
  * access_try_own - a waiter looks whether it is its turn. Returns 0 (owner now), -EAGAIN (*place live waiters are
- * before it), TORC_EFENCED, TORC_EREMOVED, -ENOSPC, -ETIMEDOUT, TORC_ECORRUPT.
+ * before it, or the lock is held), TORC_EFENCED, TORC_EREMOVED, -ENOSPC, TORC_ECORRUPT.
  */
 int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *place)
 {
         struct abi_producer *p = &s->ctl->producer[slot];
         struct torc_reaped reaped = {0};
         struct survey v;
-        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        int rc = stream_lock(s, wait_mono_ns() + ACCESS_TRY_NS);
         if (rc)
-                return rc;
+                return rc == -ETIMEDOUT ? -EAGAIN : rc;
         uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
         if (ABI_WORD_GEN(word) != gen || ABI_WORD_STATE(word) == ABI_PRODUCER_FREE) {
                 rc = TORC_ECORRUPT;

@@ -99,7 +99,7 @@ static int bus_make_file(int dirfd, mode_t mode)
         if (fd < 0)
                 return fd;
         void *map;
-        int rc = file_map(fd, sizeof(struct abi_bus), true, &map);
+        int rc = file_map(fd, sizeof(struct abi_bus), true, false, &map);
         if (rc)
                 goto out;
         struct abi_bus *bus = map;
@@ -158,7 +158,7 @@ static int bus_map(struct torc_bus *bus)
         if (fd < 0)
                 return fd;
         void *map;
-        rc = file_map(fd, size, true, &map);
+        rc = file_map(fd, size, true, false, &map);
         close(fd);
         if (rc)
                 return rc;

@@ -55,9 +55,11 @@ static int consumer_follow(struct torc_consumer *c)
                 return TORC_EREMOVED;
         if (current <= c->seg.ring.number)
                 return state == ABI_STREAM_ENDED ? TORC_ECLOSED : -EAGAIN;
-        int rc = segment_open(&next, s, c->seg.ring.number + 1, false);
+        int rc = segment_open(&next, s, c->seg.ring.number + 1, SEGMENT_CONSUME);
+        if (rc == -ENOENT) /* we hold it, so nobody may delete it; unless we were kicked just now */
+                return consumer_note_kick(c) == TORC_ELAGGED ? 0 : TORC_ECORRUPT;
         if (rc)
-                return rc == -ENOENT ? TORC_ECORRUPT : rc; /* we hold it: nobody may delete it */
+                return rc;
         if (next.ring.base != c->position) {
                 segment_close(&next);
                 return TORC_ECORRUPT;
@@ -127,7 +129,7 @@ static bool consumer_news(struct torc_consumer *c, bool *stuck)
         *stuck = result == RING_HOLE || end;
         if (*stuck)
                 consumer_mend(c, result == RING_HOLE);
-        return (result != RING_EMPTY && !*stuck) || ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
+        return (result != RING_EMPTY && !*stuck) || (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE && !c->lagged);
 }
 
 /*
@@ -491,7 +493,7 @@ int torc_consumer_stats(struct torc_consumer *c, struct torc_consumer_stats *sta
         uint64_t tail = ring_tail(&c->seg.ring, NULL);
         struct segment seg;
         if (stream_current(&c->stream) != c->seg.ring.number &&
-            segment_open(&seg, &c->stream, stream_current(&c->stream), false) == 0) {
+            segment_open(&seg, &c->stream, stream_current(&c->stream), SEGMENT_LOOK) == 0) {
                 tail = ring_tail(&seg.ring, NULL);
                 segment_close(&seg);
         }

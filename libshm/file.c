@@ -76,20 +76,15 @@ int file_size(int fd, uint64_t *bytes)
         return 0;
 }
 
-static int file_map_flags(int fd, uint64_t bytes, bool writable, int flags, void **map)
+/* populate: for a map that is used whole and for long; the first touch of a shared page costs 2 us otherwise. */
+int file_map(int fd, uint64_t bytes, bool writable, bool populate, void **map)
 {
-        if (bytes <= FILE_POPULATE_MAX)
-                flags |= MAP_POPULATE; /* the first touch of a shared page costs 2 us */
-        void *p = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED | flags, fd, 0);
+        int flags = MAP_SHARED | (populate && bytes <= FILE_POPULATE_MAX ? MAP_POPULATE : 0);
+        void *p = mmap(NULL, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, flags, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
         *map = p;
         return 0;
-}
-
-int file_map(int fd, uint64_t bytes, bool writable, void **map)
-{
-        return file_map_flags(fd, bytes, writable, 0, map);
 }
 
 void file_unmap(void *map, uint64_t bytes)

@@ -18,7 +18,7 @@ struct file_perm {
 int file_make_nameless(int dirfd, uint64_t bytes, const struct file_perm *perm);
 int file_link(int fd, int dirfd, const char *name);
 int file_open(int dirfd, const char *name, bool writable);
-int file_map(int fd, uint64_t bytes, bool writable, void **map);
+int file_map(int fd, uint64_t bytes, bool writable, bool populate, void **map);
 void file_unmap(void *map, uint64_t bytes);
 int file_size(int fd, uint64_t *bytes);
 

@@ -83,7 +83,7 @@ static int join_locate(struct stream *s, const struct torc_id *id, struct join_s
         for (; n <= stream_current(s); n++) {
                 struct segment seg;
                 struct ring_frame frame;
-                int rc = segment_open(&seg, s, n, false);
+                int rc = segment_open(&seg, s, n, SEGMENT_LOOK);
                 if (rc)
                         return rc;
                 uint64_t tail = ring_tail(&seg.ring, NULL);
@@ -105,7 +105,7 @@ static int join_locate(struct stream *s, const struct torc_id *id, struct join_s
 static int join_earliest(struct stream *s, uint64_t number, struct join_start *start)
 {
         struct segment seg;
-        int rc = segment_open(&seg, s, number, false);
+        int rc = segment_open(&seg, s, number, SEGMENT_LOOK);
         if (rc)
                 return rc;
         *start = (struct join_start){TORC_START_EARLIEST, number, ring_earliest(&seg.ring)};
@@ -147,7 +147,7 @@ static int join_stand(struct torc_consumer *c, uint64_t number)
         if (c->seg.map && c->seg.ring.number == number)
                 return 0;
         struct segment seg;
-        int rc = segment_open(&seg, &c->stream, number, false);
+        int rc = segment_open(&seg, &c->stream, number, SEGMENT_CONSUME);
         if (rc)
                 return rc;
         if (c->seg.map)
@@ -164,7 +164,7 @@ struct join_mark {
 static int join_mark(struct torc_consumer *c, struct join_mark *mark)
 {
         struct segment seg;
-        int rc = segment_open(&seg, &c->stream, stream_current(&c->stream), false);
+        int rc = segment_open(&seg, &c->stream, stream_current(&c->stream), SEGMENT_LOOK);
         if (rc)
                 return rc;
         mark->tail = ring_tail(&seg.ring, NULL);
@@ -179,7 +179,7 @@ static uint64_t join_ahead(struct torc_consumer *c, uint64_t tail)
         uint64_t ahead = 0, n, from = c->position;
         for (uint64_t k = c->seg.ring.number; from < tail && k <= stream_current(&c->stream); k++) {
                 struct segment seg;
-                if (segment_open(&seg, &c->stream, k, false))
+                if (segment_open(&seg, &c->stream, k, SEGMENT_LOOK))
                         break;
                 uint64_t to = ring_tail(&seg.ring, NULL);
                 ring_count(&seg.ring, from, to < tail ? to : tail, &n);
@@ -375,14 +375,14 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         return rc;
 }
 
-static int join_again(struct torc_consumer *c)
+static int join_again(struct torc_consumer *c, int64_t deadline)
 {
         struct join_start start;
         struct stream *s = &c->stream;
         struct join_mark mark;
         bool exact = false;
         uint32_t unused;
-        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        int rc = stream_lock(s, deadline);
         if (rc)
                 return rc;
         rc = join_find_place(s, false, &unused);
@@ -421,7 +421,7 @@ int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
         if (consumer_note_kick(c) != TORC_ELAGGED)
                 return 0; /* it is attached */
         for (;;) {
-                rc = join_again(c);
+                rc = join_again(c, deadline);
                 if (rc == 0 || join_final(rc))
                         return rc;
                 if (wait_over(deadline))

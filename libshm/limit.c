@@ -67,7 +67,7 @@ static uint64_t kick_count(struct stream *s, uint64_t number, uint64_t position,
         *end = position;
         for (; number <= current; number++) {
                 struct segment seg;
-                if (segment_open(&seg, s, number, false))
+                if (segment_open(&seg, s, number, SEGMENT_LOOK))
                         break;
                 uint64_t n, from = *end, tail = ring_tail(&seg.ring, NULL);
                 for (int tries = 0; ring_count(&seg.ring, from, tail, &n) == RING_HOLE && tries < 100; tries++)
@@ -123,11 +123,12 @@ int limit_kick(struct stream *s, unsigned slot)
         return 0;
 }
 
-/* Disconnect every consumer that keeps a claim from ending at `need`. Returns how many, or a negative code. */
-int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need)
+/* Disconnect every consumer that keeps a claim from ending at `need`. Returns how many, or a negative code: -ETIMEDOUT if
+ * the lock cannot be had by the deadline. */
+int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need, int64_t deadline)
 {
         const struct ring *r = &seg->ring;
-        int kicked = 0, rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        int kicked = 0, rc = stream_lock(s, deadline);
         if (rc)
                 return rc;
         uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_relaxed);
@@ -149,9 +150,9 @@ int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t ne
 
 /*
  * limit_grow - open a successor of segment `number`, twice as large, at least so large that a claim of `bytes` fits.
- * Returns 0 (there is a successor, ours or another's), TORC_EFULL (capacity_max is reached), -ENOSPC, ...
+ * Returns 0 (there is a successor, ours or another's), TORC_EFULL (capacity_max is reached), -ETIMEDOUT (the lock), -ENOSPC, ...
  */
-int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes)
+int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int64_t deadline)
 {
         uint64_t max = s->ctl->config.capacity_max, capacity = seg->ring.capacity;
         if (capacity >= max)
@@ -159,7 +160,7 @@ int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes)
         do
                 capacity *= 2;
         while (capacity < max && ring_claim_max(capacity) < bytes);
-        int rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        int rc = stream_lock(s, deadline);
         if (rc)
                 return rc;
         if (stream_current(s) == seg->ring.number && stream_state(s) == ABI_STREAM_OPEN) {

@@ -15,8 +15,8 @@ enum limit_bar {
 
 enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64_t need);
 uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, uint64_t from);
-int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need);
-int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes);
+int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need, int64_t deadline);
+int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int64_t deadline);
 int limit_kick(struct stream *s, unsigned slot);
 
 #endif

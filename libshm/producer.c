@@ -43,7 +43,7 @@ static int producer_name(struct torc_bus *bus, const char *wanted, char name[TOR
 static int producer_open_segment(struct torc_producer *p, uint64_t number)
 {
         struct segment next;
-        int rc = segment_open(&next, &p->stream, number, true);
+        int rc = segment_open(&next, &p->stream, number, SEGMENT_PRODUCE);
         if (rc)
                 return rc == -ENOENT ? -EAGAIN : rc;
         if (p->seg.map)
@@ -54,7 +54,7 @@ static int producer_open_segment(struct torc_producer *p, uint64_t number)
         return 0;
 }
 
-static int producer_follow(struct torc_producer *p);
+static int producer_follow(struct torc_producer *p, int64_t deadline);
 
 int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const char *stream,
                        const struct torc_producer_config *config)
@@ -85,7 +85,7 @@ int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const c
         p->waiting = config->access == TORC_WAIT_FOR_EXCLUSIVE;
         p->owner = config->access != TORC_SHARED && !p->waiting;
         do
-                rc = producer_follow(p);
+                rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
         while (rc == -EAGAIN);
         if (rc)
                 goto fail_detach;
@@ -149,7 +149,7 @@ int producer_check(struct torc_producer *p)
  * The segment is sealed, or there is none yet: go to the present one. Returns 0, -EAGAIN (come again), or why there is
  * nowhere to go.
  */
-static int producer_follow(struct torc_producer *p)
+static int producer_follow(struct torc_producer *p, int64_t deadline)
 {
         struct stream *s = &p->stream;
         /* `current` before the slot's word: a fencing owner stores FENCED before it names its segment (A3). */
@@ -162,7 +162,7 @@ static int producer_follow(struct torc_producer *p)
         if (stream_state(s) == ABI_STREAM_ENDED)
                 return TORC_ECLOSED;
         /* Sealed, and no successor yet: its maker is at it, or died at it. The lock tells, and redoes. */
-        rc = stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS);
+        rc = stream_lock(s, deadline);
         if (rc)
                 return rc;
         bool stuck = stream_current(s) == current && stream_state(s) == ABI_STREAM_OPEN;
@@ -267,11 +267,11 @@ static int producer_full(struct torc_producer *p, uint64_t bytes, uint64_t need,
         }
         if (bar == LIMIT_NONE)
                 return 0;
-        int rc = limit_grow(s, &p->seg, bytes);
+        int rc = limit_grow(s, &p->seg, bytes, deadline);
         if (rc != TORC_EFULL)
                 return rc;
         if (s->ctl->config.lag != TORC_LAG_BLOCK) {
-                rc = limit_kick_laggards(s, &p->seg, need);
+                rc = limit_kick_laggards(s, &p->seg, need, deadline);
                 if (rc)
                         return rc < 0 ? rc : 0;
         }
@@ -302,11 +302,11 @@ static int producer_reserve(struct torc_producer *p, uint64_t bytes, int64_t dea
                 if (!producer_online(p)) {
                         bool sealed;
                         ring_tail(&p->seg.ring, &sealed);
-                        rc = sealed ? producer_follow(p) : producer_not_online(p, deadline);
+                        rc = sealed ? producer_follow(p, deadline) : producer_not_online(p, deadline);
                 } else if (bytes > ring_claim_max(p->seg.ring.capacity)) {
-                        rc = limit_grow(&p->stream, &p->seg, bytes);
+                        rc = limit_grow(&p->stream, &p->seg, bytes, deadline);
                         if (rc == 0)
-                                rc = producer_follow(p);
+                                rc = producer_follow(p, deadline);
                         else if (rc == TORC_EFULL)
                                 rc = TORC_ETOOBIG;
                 } else {
@@ -317,12 +317,14 @@ static int producer_reserve(struct torc_producer *p, uint64_t bytes, int64_t dea
                                 rc = producer_full(p, bytes, need, deadline);
                                 break;
                         case RING_SEALED:
-                                rc = producer_follow(p);
+                                rc = producer_follow(p, deadline);
                                 break;
                         default:
                                 rc = TORC_ECORRUPT;
                         }
                 }
+                if (rc == -ETIMEDOUT && deadline == 0)
+                        return TORC_EFULL; /* a hand-over or a growth is under way: no room just now */
                 if (rc && rc != -EAGAIN)
                         return rc;
         }
@@ -511,7 +513,7 @@ static int producer_took_over(struct torc_producer *p)
         p->waiting = false;
         p->owner = true;
         while (rc == 0 && p->seg.ring.number != stream_current(&p->stream)) {
-                rc = producer_follow(p);
+                rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
                 if (rc == -EAGAIN)
                         rc = 0;
         }

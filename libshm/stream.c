@@ -67,8 +67,9 @@ static int stream_dirfd(const struct stream *s)
 }
 
 /* Map a segment. -ENOENT: reclaimed, or not there yet. */
-int segment_open(struct segment *seg, struct stream *s, uint64_t number, bool writable)
+int segment_open(struct segment *seg, struct stream *s, uint64_t number, enum segment_use use)
 {
+        bool writable = use == SEGMENT_PRODUCE || use == SEGMENT_MEND;
         char name[STREAM_FILE_MAX];
         segment_name(name, number);
         int fd = file_open(stream_dirfd(s), name, writable);
@@ -76,7 +77,7 @@ int segment_open(struct segment *seg, struct stream *s, uint64_t number, bool wr
                 return fd;
         int rc = bus_check_head(fd, ABI_MAGIC_SEG, sizeof(struct abi_seg), &seg->bytes);
         if (rc == 0)
-                rc = file_map(fd, seg->bytes, writable, &seg->map);
+                rc = file_map(fd, seg->bytes, writable, use == SEGMENT_PRODUCE || use == SEGMENT_CONSUME, &seg->map);
         close(fd);
         if (rc)
                 return rc;
@@ -107,7 +108,7 @@ static int segment_open_locked(struct segment *seg, struct stream *s, uint64_t n
         int fd = file_open(stream_dirfd(s), name, true);
         if (fd < 0)
                 return fd;
-        int rc = segment_open(seg, s, number, true);
+        int rc = segment_open(seg, s, number, SEGMENT_MEND);
         if (rc == 0) {
                 rc = file_lock(fd, ABI_LOCK_TABLE, wait_mono_ns() + 1000000);
                 if (rc)
@@ -223,7 +224,7 @@ void change_drop(struct change *c)
 static int redo_seal(struct stream *s, uint64_t number, uint64_t *end)
 {
         struct segment seg;
-        int rc = segment_open(&seg, s, number, true);
+        int rc = segment_open(&seg, s, number, SEGMENT_MEND);
         if (rc)
                 return rc;
         *end = ring_seal(&seg.ring);
@@ -245,7 +246,7 @@ static int redo_link(struct stream *s, const struct abi_redo *redo, uint64_t bas
         void *map;
         int rc = file_random(&secret);
         if (rc == 0)
-                rc = file_map(fd, bytes, true, &map);
+                rc = file_map(fd, bytes, true, false, &map);
         if (rc == 0) {
                 ring_format(map, s->ctl->head.id, redo->link, redo->capacity, base, secret, redo->epoch);
                 file_unmap(map, bytes);
@@ -434,7 +435,7 @@ static int stream_write_ctl(int dirfd, const struct abi_config *cfg, uint64_t id
         if (fd < 0)
                 return fd;
         void *map;
-        int rc = file_map(fd, sizeof(struct abi_ctl), true, &map);
+        int rc = file_map(fd, sizeof(struct abi_ctl), true, false, &map);
         if (rc == 0) {
                 struct abi_ctl *ctl = map;
                 ctl->head.version = ABI_VERSION;
@@ -467,7 +468,7 @@ static int stream_write_first(int dirfd, const struct abi_config *cfg, uint64_t 
         void *map;
         int rc = file_random(&secret);
         if (rc == 0)
-                rc = file_map(fd, bytes, true, &map);
+                rc = file_map(fd, bytes, true, false, &map);
         if (rc == 0) {
                 ring_format(map, id, 1, cfg->capacity, 0, secret, 1);
                 file_unmap(map, bytes);
@@ -549,7 +550,7 @@ static int stream_map(struct stream *s)
         if (rc == 0 && size != sizeof(struct abi_ctl))
                 rc = TORC_ECORRUPT;
         if (rc == 0)
-                rc = file_map(fd, size, true, &map);
+                rc = file_map(fd, size, true, true, &map);
         close(fd);
         if (rc)
                 return rc;

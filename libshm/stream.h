@@ -47,7 +47,14 @@ int change_successor(struct change *c, struct stream *s, uint64_t capacity, uint
 int change_apply(struct change *c, struct stream *s);
 void change_drop(struct change *c);
 
-int segment_open(struct segment *seg, struct stream *s, uint64_t number, bool writable);
+/* What a segment is mapped for. */
+enum segment_use {
+        SEGMENT_LOOK,    /* read-only, for a moment */
+        SEGMENT_CONSUME, /* read-only, for long */
+        SEGMENT_MEND,    /* writable, for a moment */
+        SEGMENT_PRODUCE, /* writable, for long */
+};
+int segment_open(struct segment *seg, struct stream *s, uint64_t number, enum segment_use use);
 void segment_close(struct segment *seg);
 int segment_recover(struct stream *s, uint64_t number, uint64_t position);
 int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *holes);
