@@ -153,11 +153,6 @@ static bool build_key(struct conf_build *b, struct conf_object *o, struct conf_e
 
         if (key->type == CONF_TYPE_ENV && !build_env_name_ok(b, e, rest))
                 return false;
-        if (e->value.len > 0 && e->value.s[e->value.len - 1] == '\\') {
-                conf_error(b->report, conf_text_place(&e->value, e->value.len - 1, 1),
-                           "a backslash at the end joins the indented line after it, but there is none");
-                return false;
-        }
         if (!conf_expand(b->arena, b->report, &e->value))
                 return false;
         if (e->value.len == 0 && !build_may_be_empty(key->type)) {

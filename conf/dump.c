@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <err.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,17 +37,28 @@ static size_t dump_break(const char *s, size_t len, size_t max)
         return n > 1 ? n : max;
 }
 
-/* "${" that came through the expansion of the file as $${ must do so again. */
+/* The value as it must be written to be read as it is: see conf_expand(). */
 static char *dump_escape(const char *value)
 {
-        char *text = malloc(2 * strlen(value) + 1), *t = text;
+        size_t len = strlen(value), size;
+        char *text;
+        FILE *out = open_memstream(&text, &size);
 
-        if (!text)
+        if (!out)
                 err(1, "writing the configuration");
-        for (; *value; *t++ = *value++)
-                if (value[0] == '$' && value[1] == '{')
-                        *t++ = '$';
-        *t = 0;
+        for (size_t i = 0; i < len; i++) {
+                bool edge = i == 0 || isspace((unsigned char)value[i - 1]);
+
+                if (value[i] == '$' && value[i + 1] == '{')
+                        fputs("$$", out);
+                else if ((value[i] == ';' && edge) ||
+                         (isspace((unsigned char)value[i]) && (i == 0 || i + 1 == len)))
+                        fprintf(out, "${%c}", value[i]);
+                else
+                        putc(value[i], out);
+        }
+        if (fclose(out))
+                err(1, "writing the configuration");
         return text;
 }
 

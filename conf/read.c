@@ -12,7 +12,8 @@
  * That holds for an inih built with other limits too: the line's limit is the one inih itself asks for.
  *
  * A line with leading blanks after a key continues its value, as inih (and Python's configparser) defines it. Parts
- * are joined with one blank, or with none where a part ends with a backslash.
+ * are joined with one blank, or with none where a part ends with a backslash; that of the last part is an ordinary
+ * one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -171,6 +172,12 @@ static const char *read_key(struct reader *r, const struct conf_line *l, size_t 
                 return read_refuse(r);
         }
         value = read_trim(l, sep + 1, read_until(l, sep + 1, ""));
+        /* inih would take it for the value, a reader for a comment. */
+        if (read_at(l, sep + 1, ";")) {
+                conf_error(r->report, read_place(r, sep + 1, sep + 2), "a comment needs a blank before its ';'");
+                conf_hint(r->report, "for a value that begins with ';' write ${;}");
+                return read_refuse(r);
+        }
         r->expect = READ_KEY;
         r->skipping = false;
         r->key = read_place(r, key.from, key.to);

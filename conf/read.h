@@ -54,7 +54,8 @@ void conf_text_add(struct conf_arena *arena, struct conf_text *text, const char 
                    struct conf_place place, bool expanded);
 
 /*
- * conf_expand - replace ${NAME} and ${NAME:-default} by the environment's values, and $${ by ${.
+ * conf_expand - replace ${NAME} and ${NAME:-default} by the environment's values, $${ by ${, and ${;} and ${ } by
+ * what stands in them: a ';' that begins no comment, a blank that is not lost at the end of a line.
  * Returns   false if a variable is not set or the form is wrong; the report has it.
  */
 bool conf_expand(struct conf_arena *arena, struct conf_report *report, struct conf_text *value);

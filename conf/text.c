@@ -56,7 +56,7 @@ struct conf_place conf_text_place(const struct conf_text *text, size_t at, size_
         return place;
 }
 
-/* ---- ${NAME} and ${NAME:-default} ---- */
+/* ---- ${NAME}, ${NAME:-default}, ${;} ---- */
 
 struct expansion {
         struct conf_arena *arena;
@@ -76,28 +76,47 @@ static size_t expand_name(const char *s)
         return n;
 }
 
-/* The variable that begins at from->s[at] with "${". Returns the bytes it takes, 0 after an error. */
+/* A variable's value goes into names, paths and messages like text of the file: it must be text as well. */
+static bool expand_value(struct expansion *x, const char *name, const char *value, struct conf_place place)
+{
+        for (const char *s = value; *s; s++) {
+                if (*s == '\t' || !iscntrl((unsigned char)*s))
+                        continue;
+                conf_error(x->report, place, "the variable %s holds control character 0x%02x", name,
+                           (unsigned char)*s);
+                return false;
+        }
+        conf_text_add(x->arena, &x->to, value, strlen(value), place, true);
+        return true;
+}
+
+/* What begins at from->s[at] with "${". Returns the bytes it takes, 0 after an error. */
 static size_t expand_one(struct expansion *x, size_t at)
 {
-        const char *s = x->from->s + at + 2, *rest, *close = strchr(s, '}'), *value;
+        const char *s = x->from->s + at + 2, *rest, *close = strchr(s, '}'), *name, *value;
         size_t n = expand_name(s);
         size_t len = close ? (size_t)(close - s) + 3 : strlen(s) + 2;
         struct conf_place place = conf_text_place(x->from, at, len);
 
         rest = s + n;
+        if (close == s + 1 && strchr("; \t", *s)) {
+                conf_text_add(x->arena, &x->to, s, 1, place, true);
+                return len;
+        }
         if (n == 0 || !close || (rest != close && strncmp(rest, ":-", 2) != 0)) {
                 conf_error(x->report, place, "a variable is written ${NAME} or ${NAME:-default}");
                 conf_hint(x->report, "for the characters themselves write $${");
                 return 0;
         }
-        value = getenv(conf_strndup(x->arena, s, n));
+        name = conf_strndup(x->arena, s, n);
+        value = getenv(name);
         if (rest != close && (!value || !*value)) {
                 conf_text_add(x->arena, &x->to, rest + 2, (size_t)(close - rest) - 2, place, true);
-        } else if (value) {
-                conf_text_add(x->arena, &x->to, value, strlen(value), place, true);
-        } else {
-                conf_error(x->report, place, "the environment has no variable %.*s", (int)n, s);
-                conf_hint(x->report, "${%.*s:-default} gives a default", (int)n, s);
+        } else if (!value) {
+                conf_error(x->report, place, "the environment has no variable %s", name);
+                conf_hint(x->report, "${%s:-default} gives a default", name);
+                return 0;
+        } else if (!expand_value(x, name, value, place)) {
                 return 0;
         }
         return len;

@@ -368,7 +368,8 @@ static bool set_command(const struct conf_setting *s)
         if (wrong) {
                 conf_error(s->report, conf_text_place(s->value, at, 1), "%s: %s", s->key->name, wrong);
                 if (s->value->has_comment)
-                        conf_hint(s->report, "a ';' after a blank begins a comment; write it without the blank");
+                        conf_hint(s->report,
+                                  "a ';' after a blank begins a comment; write it without the blank, or as ${;}");
                 return false;
         }
         if (*group->argv[0] == 0)
