@@ -39,7 +39,7 @@ struct member {
 };
 
 static volatile sig_atomic_t member_stopping;
-static struct torc_producer *member_cancels; /* whose blocking call a signal ends */
+static struct torc_producer *volatile member_cancels; /* whose blocking call a signal ends */
 
 static inline void member_on_signal(int sig)
 {
