@@ -280,7 +280,9 @@ static bool ring_committed(const struct ring *r, uint64_t start, uint64_t end)
 uint64_t ring_min_intent(const struct ring *r, uint64_t t0)
 {
         uint64_t min = UINT64_MAX;
-        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+        /* Read after t0: a producer that claimed before t0 raised the top before its claim, and we see the claim. */
+        uint32_t top = r->intent_top ? atomic_load_explicit(r->intent_top, memory_order_relaxed) : ABI_PRODUCERS;
+        for (unsigned i = 0; i < top && i < ABI_PRODUCERS; i++) {
                 /* [intent.r] acquire, pairs with [intent.w]; [none.r] acquire, pairs with [none.w]. */
                 uint64_t start = atomic_load_explicit(&r->seg->intent[i].start, memory_order_acquire);
                 if (start >= min)

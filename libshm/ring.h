@@ -18,6 +18,7 @@ struct ring {
         uint64_t capacity, base, secret;
         uint64_t number;
         uint32_t epoch;
+        const _Atomic uint32_t *intent_top; /* producer slots at and above were never used; NULL: any may be in use */
 };
 
 enum ring_result {

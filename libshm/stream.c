@@ -86,6 +86,7 @@ int segment_open(struct segment *seg, struct stream *s, uint64_t number, enum se
                 segment_close(seg);
                 return TORC_ECORRUPT;
         }
+        seg->ring.intent_top = &s->ctl->producer_top;
         return 0;
 }
 
