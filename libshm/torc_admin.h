@@ -140,17 +140,20 @@ struct torc_group_info {
         uint32_t access;                /* enum torc_access */
         uint32_t restart;               /* 0 permanent, 1 transient, 2 temporary */
         uint32_t count;                 /* wanted members */
+        uint32_t configured;            /* members as torc.ini has it; count differs after `torc ctl scale` */
 };
 
 struct torc_member_info {
         char group[TORC_LABEL_MAX + 1];
         uint32_t index;
         enum torc_member_state state;
-        int64_t pid; /* 0: none */
+        bool wanted; /* it is to run: an end is followed by a start as far as its restart policy says */
+        int64_t pid; /* 0: none. DELAYED with a pid: just forked, its program has not begun */
         uint64_t start_ticks;
         int64_t started_ns;   /* CLOCK_REALTIME of the last start; 0: never */
         int64_t due_ns;       /* DELAYED: CLOCK_REALTIME of the next start; else 0 */
         uint32_t restarts;    /* over its life */
+        uint32_t recent;      /* of them within its restart_period */
         uint32_t backoff_ms;  /* next back-off */
         int32_t last_status;  /* wait(2) status of the last end, -1: never ended */
         uint64_t log_dropped; /* bytes of its output that were dropped */
@@ -284,13 +287,18 @@ struct torc_supervisor;
 int torc_supervisor_open(struct torc_supervisor **supervisor, struct torc_bus *bus, const char *config_path);
 void torc_supervisor_close(struct torc_supervisor **supervisor);
 
-/* torc_supervisor_load - copy what is published into caller's arrays. counts in: capacity, out: filled. */
+/*
+ * torc_supervisor_load - copy what is published into caller's arrays. counts in: capacity, out: filled.
+ * A member stands at its table index; an unused entry has an empty group.
+ */
 int torc_supervisor_load(struct torc_supervisor *supervisor, struct torc_group_info *groups, size_t *n_groups,
                          struct torc_member_info *members, size_t *n_members);
 
 /* torc_supervisor_set_groups / _set_member - publish. Members are addressed by a table index below 1024. */
 int torc_supervisor_set_groups(struct torc_supervisor *supervisor, const struct torc_group_info *groups, size_t n);
 int torc_supervisor_set_member(struct torc_supervisor *supervisor, size_t index, const struct torc_member_info *m);
+/* torc_supervisor_finish - nothing runs any more: the next supervisor starts afresh instead of adopting. */
+int torc_supervisor_finish(struct torc_supervisor *supervisor);
 /* torc_supervisor_clear_member - the table entry is unused from now on. */
 int torc_supervisor_clear_member(struct torc_supervisor *supervisor, size_t index);
 /* torc_supervisor_beat - stamp updated_ns: the supervisor is alive and looping. */
