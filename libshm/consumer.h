@@ -25,6 +25,10 @@ struct torc_consumer {
         bool lagged;           /* disconnected, and the caller has to be told or to reattach */
         bool viewing;
         uint32_t misses; /* looks that found nothing */
+        uint64_t miss_count; /* `count` at the last miss: the run of messages in between tells who trails whom */
+        uint32_t patience;   /* short runs to let pass before the next pause is tried */
+        uint32_t doubt;      /* the next patience */
+        bool paused;         /* the present run began with a pause */
         struct ring_frame view;
         int64_t attached_ns, attached_mono_ns;
 };
