@@ -108,11 +108,13 @@ int cli_fail_bus(const struct cli_common *common, int code)
                                 "(--root and --bus, or TORC_ROOT and TORC_BUS, choose another)",
                                 cli_safe(bus), cli_safe(root));
         case -EACCES:
+                return cli_fail("no permission for bus '%s' in %s: who may attach is decided by the owner and mode of "
+                                "that directory",
+                                cli_safe(bus), cli_safe(root));
         case -EPERM:
-                return cli_fail(
-                        "no permission for bus '%s' in %s: who may attach is decided by the owner and mode of "
-                        "that directory",
-                        cli_safe(bus), cli_safe(root));
+                return cli_fail("will not use %s: it is the default place for buses, but belongs to another user or is "
+                                "writable for everybody; choose a directory with --root",
+                                cli_safe(root));
         case -ENOSPC:
                 return cli_fail("no space left in %s: remove streams ('torc rm') or make the file system larger",
                                 cli_safe(root));

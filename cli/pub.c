@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#define TELL_MS 300 /* how long to wait for consumers in silence */
+
 /* ---- what went wrong ------------------------------------------------------------------------------------- */
 
 /* "sensor-1 (pid 4242)" for people. */
@@ -122,10 +124,16 @@ static int send_some(struct pub *pub, const struct torc_span *messages, size_t n
         return result;
 }
 
-/* Before the first wait for consumers: a command that hangs without a word looks broken. */
+/* A command that hangs without a word looks broken; one that says so when consumers are just coming is a nuisance.
+ */
 static void tell_offline(struct pub *pub)
 {
+        const struct torc_condition online = {.kind = TORC_ONLINE};
+        bool shorter = pub->timeout_ms >= 0 && pub->timeout_ms < TELL_MS;
+
         if (pub->offline_told || pub->timeout_ms == 0)
+                return;
+        if (torc_producer_wait_for(pub->producer, &online, shorter ? pub->timeout_ms : TELL_MS) != -ETIMEDOUT)
                 return;
         pub->offline_told = true;
         cli_warn("waiting for consumers: stream '%s' is offline until enough are connected", cli_safe(pub->stream));
@@ -157,6 +165,8 @@ int pub_send(struct pub *pub, const struct torc_span *messages, size_t n)
                         return explain(pub, result, "sending to");
                 if (result == TORC_EOFFLINE)
                         tell_offline(pub);
+                if (signals_came()) /* its cancellation may have gone to the call above */
+                        return CLI_OK;
                 timeout_ms = pub->timeout_ms;
         }
         return CLI_GO_ON;
@@ -238,6 +248,8 @@ static int run(struct pub *pub)
         code = open_stream(pub);
         if (code == CLI_GO_ON)
                 code = pub_input(pub);
+        if (code == CLI_OK && !signals_came() && pub_idle(pub) != CLI_GO_ON)
+                code = CLI_FENCED; /* all was sent before; but the stream is not ours to flush or end */
         if (code == CLI_OK && pub->flush && !signals_came()) {
                 int result = pub->sent ? torc_producer_flush(pub->producer, NULL, pub->timeout_ms) : 0;
 

@@ -240,7 +240,7 @@ static int sub_loop(struct sub *sub)
                 }
                 int written = sub_write(sub);
 
-                if (code == CLI_GO_ON)
+                if (code == CLI_GO_ON || written > CLI_OK)
                         code = written;
                 if (code != CLI_GO_ON)
                         break;
