@@ -15,6 +15,7 @@
 #include "bus.h"
 #include "file.h"
 #include "name.h"
+#include "supervisor_state.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -345,6 +346,9 @@ int torc_inspector_take(struct torc_inspector *in, struct torc_snapshot **snapsh
         rc = inspect_take_peers(in, snap);
         if (rc == 0)
                 rc = inspect_take_streams(in, snap);
+        if (rc == 0)
+                rc = supstate_read(dirfd(in->dir), &snap->supervisor, &snap->groups, &snap->n_groups,
+                                   &snap->members, &snap->n_members, &snap->events, &snap->n_events);
         in->peers = NULL;
         if (rc) {
                 torc_snapshot_free(&snap);

@@ -306,10 +306,11 @@ int snapshot_stream(struct torc_inspector *in, struct inspect_stream *s, struct 
         snprintf(info->name, sizeof info->name, "%s", s->name);
         snprintf(path, sizeof path, "@%s/ctl", s->name);
         int rc = inspect_map(&s->ctl, dirfd(in->dir), path, &inspect_ctl_kind);
-        if (rc == 0)
+        if (rc == 0) {
                 rc = snapshot_read(in, s, info);
-        if (rc == -ENOENT || rc == -ENOMEM)
-                return rc;
-        info->error = rc;
-        return 0;
+                if (rc == -ENOMEM)
+                        return rc;
+        }
+        info->error = rc; /* -ENOMEM from a map: one map too many; the other streams go on */
+        return rc == -ENOENT ? rc : 0;
 }
