@@ -290,6 +290,7 @@ int cmd_sub(int argc, char **argv)
         code = sub_options(&sub, argc, argv);
         if (code == CLI_GO_ON)
                 code = run(&sub);
+        sub_set_close(&sub);
         free(sub.globs);
         return code;
 }

@@ -69,6 +69,7 @@ void sub_set_drain(struct sub *sub);
 bool sub_set_finished(const struct sub *sub);
 /* sub_set_waiting - is some stream waited for that a scan may find? */
 bool sub_set_waiting(const struct sub *sub);
+/* sub_set_close - close all, forget all. May be called twice. */
 void sub_set_close(struct sub *sub);
 
 /* sub_print - append one message to sub->out. */
