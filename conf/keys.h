@@ -69,7 +69,7 @@ const struct conf_key *conf_key_find(const struct conf_kind *kind, const char *n
 /* conf_key_words - all key names of a kind, or of all kinds (NULL), ending with NULL. */
 const char *const *conf_key_words(struct conf_arena *arena, const struct conf_kind *kind);
 
-/* ---- types.c ---- */
+/* ---- types.c, show.c ---- */
 
 /* The words that an enumeration takes, in the order of its values, ending with NULL; NULL for other types. */
 const char *const *conf_type_words(enum conf_type type);

@@ -95,6 +95,30 @@ static void read_start_section(struct reader *r, const char *kind)
         r->skipping = false;
 }
 
+/* What is wrong with a section's header that ends at `end`; false when nothing is. */
+static bool read_header_is_wrong(struct reader *r, const struct conf_line *l, size_t start, size_t end)
+{
+        struct span rest = read_trim(l, end < l->len ? end + 1 : end, l->len);
+        size_t len = end - start - 1;
+
+        if (!read_at(l, end, "]")) {
+                conf_error(r->report, read_place(r, end, end), "the section's ']' is missing");
+        } else if (rest.from < rest.to && !memchr(";#", l->s[rest.from], 2)) {
+                conf_error(r->report, read_place(r, rest.from, rest.to), "nothing may follow a section's ']'");
+        } else if (len > NAME_BYTES) {
+                conf_error(r->report, read_place(r, start + 1 + NAME_BYTES, end),
+                           "the section is %zu bytes long; the ini reader takes %d", len, NAME_BYTES);
+                conf_hint(r->report, "%s",
+                          strcmp(r->header, "stream") == 0
+                                  ? "choose a short name here and give the stream's own in the section "
+                                    "with `name = ...`"
+                                  : "choose a shorter name");
+        } else {
+                return false;
+        }
+        return true;
+}
+
 /*
  * "[kind]" or "[kind name]". Returns the text inih is to parse, NULL for the line as it is. What cannot be used
  * still begins a section, so that its keys are checked and do not fall to the one before.
@@ -102,38 +126,18 @@ static void read_start_section(struct reader *r, const char *kind)
 static const char *read_section(struct reader *r, const struct conf_line *l, size_t start)
 {
         size_t end = read_until(l, start + 1, "]");
-        struct span all = read_trim(l, start + 1, end), kind = all, name = all, rest;
+        struct span all = read_trim(l, start + 1, end), kind = {all.from, all.from}, name;
 
-        while (kind.from < all.to && kind.to > kind.from && memchr(" \t", l->s[kind.from], 2))
-                kind.from++;
-        for (kind.to = kind.from; kind.to < all.to && !isspace((unsigned char)l->s[kind.to]);)
+        while (kind.to < all.to && !isspace((unsigned char)l->s[kind.to]))
                 kind.to++;
         name = read_trim(l, kind.to, all.to);
         read_start_section(r, conf_strndup(r->arena, l->s + kind.from, kind.to - kind.from));
         r->section->place = read_place(r, start, end < l->len ? end + 1 : l->len);
         r->section->kind_place = read_place(r, kind.from, kind.to);
         r->section->name_place = read_place(r, name.from, name.to);
-        r->section->unnamed = true;
-        if (!read_at(l, end, "]")) {
-                conf_error(r->report, read_place(r, end, end), "the section's ']' is missing");
+        r->section->unnamed = read_header_is_wrong(r, l, start, end);
+        if (r->section->unnamed)
                 return conf_printf(r->arena, "[%s]", r->header);
-        }
-        rest = read_trim(l, end + 1, l->len);
-        if (rest.from < rest.to && !memchr(";#", l->s[rest.from], 2)) {
-                conf_error(r->report, read_place(r, rest.from, rest.to), "nothing may follow a section's ']'");
-                return conf_printf(r->arena, "[%s]", r->header);
-        }
-        if (end - start - 1 > NAME_BYTES) {
-                conf_error(r->report, read_place(r, start + 1 + NAME_BYTES, end),
-                           "the section is %zu bytes long; the ini reader takes %d", end - start - 1, NAME_BYTES);
-                conf_hint(r->report, "%s",
-                          strcmp(r->header, "stream") == 0
-                                  ? "choose a short name here and give the stream's own in the section "
-                                    "with `name = ...`"
-                                  : "choose a shorter name");
-                return conf_printf(r->arena, "[%s]", r->header);
-        }
-        r->section->unnamed = false;
         r->section->name = conf_strndup(r->arena, l->s + name.from, name.to - name.from);
         r->header = conf_strndup(r->arena, l->s + start + 1, end - start - 1);
         return NULL;

@@ -2,7 +2,7 @@
  * test_conf.c - torc.ini: what is refused and how it is told, what is accepted and as what.
  *
  * links: conf/conf.c conf/build.c conf/check.c conf/types.c conf/keys.c conf/read.c conf/text.c conf/report.c
- * links: conf/source.c conf/arena.c conf/units.c conf/words.c conf/dump.c libshm/name.c
+ * links: conf/source.c conf/arena.c conf/units.c conf/words.c conf/dump.c conf/show.c libshm/name.c
  *
  * tests/golden/conf holds pairs NAME.ini and NAME.out: the errors of NAME.ini, or its dump if there are none. With
  * TORC_GOLDEN_UPDATE=1 in the environment the .out files are written anew; look at the difference before you commit
