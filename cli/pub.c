@@ -9,12 +9,14 @@
 #include "torc_admin.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define TELL_MS 300 /* how long to wait for consumers in silence */
+#define TELL_MS   300 /* how long to wait for consumers in silence */
+#define SETTLE_MS 200 /* how long the beginning of a new stream is kept for those who wait for it */
 
 /* ---- what went wrong ------------------------------------------------------------------------------------- */
 
@@ -139,13 +141,51 @@ static void tell_offline(struct pub *pub)
         cli_warn("waiting for consumers: stream '%s' is offline until enough are connected", cli_safe(pub->stream));
 }
 
+static int64_t now_ms(void)
+{
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * How many of the messages may be sent now? A consumer that waited for this stream by its name attaches within
+ * milliseconds after we made it, but a fast input laps the ring in less. So the first lap is not finished before
+ * the stream is SETTLE_MS old; until then a newcomer finds the stream's beginning in the ring.
+ */
+static size_t settle(struct pub *pub, const struct torc_span *messages, size_t n)
+{
+        uint64_t capacity = pub->config.capacity_bytes ? pub->config.capacity_bytes : TORC_CAPACITY_DEFAULT;
+        struct pollfd signal = {.fd = signals_fd(), .events = POLLIN};
+        size_t now;
+
+        if (pub->settled_ms == 0)
+                return n;
+        for (now = 0; now < n; now++) {
+                uint64_t bytes = messages[now].len + (pub->n_properties ? TORC_META_MAX : 64);
+
+                if (pub->kept + bytes > capacity / 2)
+                        break;
+                pub->kept += bytes;
+        }
+        if (now > 0)
+                return now;
+        int64_t left = pub->settled_ms - now_ms();
+
+        if (left > 0)
+                (void)poll(&signal, 1, (int)left); /* cut short by a signal only */
+        pub->settled_ms = 0;
+        return n;
+}
+
 int pub_send(struct pub *pub, const struct torc_span *messages, size_t n)
 {
         int timeout_ms = 0;
 
         while (n > 0) {
-                size_t accepted = 0;
-                int result = send_some(pub, messages, n, timeout_ms, &accepted);
+                size_t accepted = 0, some = settle(pub, messages, n);
+                int result = send_some(pub, messages, some, timeout_ms, &accepted);
 
                 pub->sent += accepted;
                 messages += accepted;
@@ -222,18 +262,20 @@ static int open_stream(struct pub *pub)
                                              .tags = pub->tags};
         struct torc_producer_config config = {.name = pub->name,
                                               .access = pub->access,
-                                              .flags = pub->config_given ? TORC_CREATE_ONLY : 0,
+                                              .flags = TORC_CREATE_ONLY, /* tells whether it existed */
                                               .stream = &pub->config};
         int result = torc_bus_open(&pub->bus, &bus_config);
 
         if (result != 0)
                 return cli_fail_bus(&pub->common, result);
         result = torc_producer_open(&pub->producer, pub->bus, pub->stream, &config);
-        if (result == TORC_EEXISTS)
+        if (result == 0)
+                pub->settled_ms = now_ms() + SETTLE_MS;
+        if (result == TORC_EEXISTS && pub->config_given)
                 cli_warn(
                         "stream '%s' exists: it stays as it was made, and the options for making it have no effect",
                         cli_safe(pub->stream));
-        else if (result != 0)
+        else if (result != 0 && result != TORC_EEXISTS)
                 return explain(pub, result, "opening");
         signals_on_arrival(cancel, pub->producer);
         return await_turn(pub);

@@ -36,6 +36,8 @@ struct pub {
         struct torc_producer *producer;
         uint64_t sent;
         bool offline_told;
+        int64_t settled_ms; /* until then the beginning of a stream we made is kept; 0: it need not be */
+        uint64_t kept;      /* bytes of ring used meanwhile, estimated from above */
 };
 
 /* pub_options - read the command line and the environment. Returns CLI_GO_ON or an exit code. */

@@ -43,6 +43,8 @@ static int input_room(struct pub *pub, struct input *in)
         }
         if (in->len < in->cap)
                 return CLI_GO_ON;
+        if (in->cap >= pub->message_max && pub->n_files > 0)
+                return cli_fail("a file is larger than %zu bytes: allow more with --max-message", in->cap);
         if (in->cap >= pub->message_max)
                 return cli_fail("input has no end of message within %zu bytes: is it binary? "
                                 "See --raw and --file, or allow more with --max-message",

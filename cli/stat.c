@@ -130,7 +130,7 @@ static void stat_consumers(struct out *out, const struct torc_stream_info *s)
         out_printf(out, "  consumers  %zu of at most %lu\n", s->n_consumers, (unsigned long)s->max_consumers);
         if (s->n_consumers == 0)
                 return;
-        out_text(&rows, "NAME\tPID\tSTATE\tLAG\tMESSAGES\tBYTES\tMISSED\tUP\tTAGS\n");
+        out_text(&rows, "REF\tNAME\tPID\tSTATE\tLAG\tMESSAGES\tBYTES\tMISSED\tUP\tTAGS\n");
         for (size_t i = 0; i < s->n_consumers; i++) {
                 const struct torc_consumer_info *c = &s->consumers[i];
 
@@ -140,7 +140,7 @@ static void stat_consumers(struct out *out, const struct torc_stream_info *s)
                            look_bytes(bytes, c->stats.bytes), (unsigned long long)c->stats.missed_messages,
                            look_span(up, c->stats.uptime_ns), c->tags[0] ? cli_safe(c->tags) : "-");
         }
-        look_table(out, &rows, "<><>>>>><", "    ");
+        look_table(out, &rows, "><><>>>>><", "    ");
         out_free(&rows);
 }
 

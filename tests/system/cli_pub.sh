@@ -2,18 +2,30 @@
 # torc pub: what becomes a message, when it goes out, what ends it.
 . "$(dirname "$0")/cli_checks.inc"
 
-# --- a million lines to three consumers
-seq 1 1000000 >expected
-for i in 1 2 3; do
-        "$torc" sub numbers >got.$i 2>/dev/null &
-done
-seq 1 1000000 | "$torc" pub numbers --access exclusive --online 3 --end 2>err
-is "pub a million lines exits 0" 0 $?
-wait
-for i in 1 2 3; do
-        ok "consumer $i printed the same million lines" cmp expected got.$i
-done
-ok "nothing was lost" sh -c "'$torc' stat numbers | grep -q 'lost  *aborted 0, overwritten 0, disconnected 0'"
+# --- a million lines to three consumers: they are there first, or they come when told that one is waited for
+seq 1 1000000 >million
+million() { # million STREAM OPTION...
+        stream=$1
+        shift
+        subs=
+        for i in 1 2 3; do
+                "$torc" sub $stream >got.$i 2>err.$i &
+                subs="$subs $!"
+        done
+        for i in 1 2 3; do
+                await says err.$i 'waiting for it'
+        done
+        "$torc" pub $stream --access exclusive --end "$@" <million
+        is "pub a million lines $* exits 0" 0 $?
+        wait $subs
+        for i in 1 2 3; do
+                ok "consumer $i printed the same million lines" cmp million got.$i
+        done
+        ok "nothing was lost" sh -c "'$torc' stat $stream | grep -q 'lost  *aborted 0, overwritten 0, disconnected 0'"
+}
+million numbers
+million small --capacity 4KiB
+million awaited --online 3
 
 # --- lines
 printf 'a\n\nb\nno newline at the end' | "$torc" pub lines
