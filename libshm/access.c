@@ -52,7 +52,7 @@ static int access_virgin(struct stream *s, bool *virgin)
         struct segment seg;
         int rc = segment_open(&seg, s, 1, SEGMENT_LOOK);
         if (rc)
-                return rc;
+                return rc == -ENOENT ? TORC_ECORRUPT : rc;
         *virgin = ring_tail(&seg.ring, NULL) == seg.ring.base;
         segment_close(&seg);
         return 0;

@@ -56,7 +56,9 @@ static int consumer_follow(struct torc_consumer *c)
         uint64_t current = stream_current(s), state = stream_state(s);
         if (state == ABI_STREAM_REMOVED)
                 return TORC_EREMOVED;
-        if (current <= c->seg.ring.number)
+        if (current < c->seg.ring.number || (state != ABI_STREAM_OPEN && state != ABI_STREAM_ENDED))
+                return TORC_ECORRUPT;
+        if (current == c->seg.ring.number)
                 return state == ABI_STREAM_ENDED ? TORC_ECLOSED : -EAGAIN;
         int rc = segment_open(&next, s, c->seg.ring.number + 1, SEGMENT_CONSUME);
         if (rc == -ENOENT) /* we hold it, so nobody may delete it; unless we were kicked just now */

@@ -79,13 +79,12 @@ static int join_find_place(struct stream *s, bool need_slot, uint32_t *slot)
 /* Find the segment that holds a position. Returns 0 or TORC_EGONE. */
 static int join_locate(struct stream *s, const struct torc_id *id, struct join_start *start)
 {
-        uint64_t n = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
-        for (; n <= stream_current(s); n++) {
+        for (uint64_t n = stream_first(s); n <= stream_current(s); n++) {
                 struct segment seg;
                 struct ring_frame frame;
                 int rc = segment_open(&seg, s, n, SEGMENT_LOOK);
                 if (rc)
-                        return rc;
+                        return rc == -ENOENT ? TORC_ECORRUPT : rc;
                 uint64_t tail = ring_tail(&seg.ring, NULL);
                 bool here = id->position >= seg.ring.base && id->position < tail;
                 bool good = here && id->shard == 0 && id->epoch == seg.ring.epoch && !(id->position & 15) &&
@@ -102,12 +101,13 @@ static int join_locate(struct stream *s, const struct torc_id *id, struct join_s
         return TORC_EGONE;
 }
 
+/* The oldest position in a segment that has to be there. Under the ctl lock: nobody deletes it. */
 static int join_earliest(struct stream *s, uint64_t number, struct join_start *start)
 {
         struct segment seg;
         int rc = segment_open(&seg, s, number, SEGMENT_LOOK);
         if (rc)
-                return rc;
+                return rc == -ENOENT ? TORC_ECORRUPT : rc;
         *start = (struct join_start){TORC_START_EARLIEST, number, ring_earliest(&seg.ring)};
         segment_close(&seg);
         return 0;
@@ -164,7 +164,12 @@ struct join_mark {
 static int join_mark(struct torc_consumer *c, struct join_mark *mark)
 {
         struct segment seg;
-        int rc = segment_open(&seg, &c->stream, stream_current(&c->stream), SEGMENT_LOOK);
+        uint64_t current;
+        int rc;
+        do { /* it may be reclaimed between the two, if there is another by then */
+                current = stream_current(&c->stream);
+                rc = segment_open(&seg, &c->stream, current, SEGMENT_LOOK);
+        } while (rc == -ENOENT && stream_current(&c->stream) != current);
         if (rc)
                 return rc;
         mark->tail = ring_tail(&seg.ring, NULL);
@@ -214,10 +219,14 @@ static int join_place(struct torc_consumer *c, const struct join_start *start, s
 /* From JOINING to ACTIVE. Returns 0, TORC_ELAGGED (kicked half-way), -ENOENT (the segment went meanwhile), ... */
 static int join_activate(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
 {
+        uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
         int rc = join_place(c, start, mark);
+        /* What a JOINING consumer needs is not deleted: it was kicked, or the whole stream was removed. */
+        if (rc == -ENOENT && atomic_load_explicit(&consumer_record(c)->word, memory_order_acquire) == word &&
+            stream_state(&c->stream) != ABI_STREAM_REMOVED)
+                return TORC_ECORRUPT;
         if (rc)
                 return rc;
-        uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
         /* By CAS: we may have been kicked. release: the cursor comes first. */
         if (!atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
                                                      ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
@@ -235,7 +244,7 @@ static int join_start_of(struct torc_consumer *c, const struct torc_consumer_con
         struct stream *s = &c->stream;
         switch (config->start) {
         case TORC_START_EARLIEST:
-                return join_earliest(s, atomic_load_explicit(&s->ctl->first, memory_order_relaxed), start);
+                return join_earliest(s, stream_first(s), start);
         case TORC_START_ID:
                 return join_locate(s, &config->start_id, start);
         default:
@@ -367,7 +376,9 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         struct abi_consumer *rec = consumer_record(c);
         uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
         uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
-        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        uint64_t first = stream_first(s);
+        if (segment > stream_current(s))
+                return TORC_ECORRUPT;
         int rc = join_earliest(s, segment > first ? segment : first, start);
         *exact = rc == 0 && start->segment == segment && start->position <= cut;
         if (*exact)

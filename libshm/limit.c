@@ -172,6 +172,11 @@ int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int6
                         rc = change_apply(&c, s);
                 if (rc == 0)
                         stream_wake_all(s);
+        } else {
+                bool sealed;
+                ring_tail(&seg->ring, &sealed);
+                if (!sealed) /* S1: a segment that is not the present one, or whose stream has ended, is sealed */
+                        rc = TORC_ECORRUPT;
         }
         stream_unlock(s);
         return rc;

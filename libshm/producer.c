@@ -44,8 +44,13 @@ static int producer_open_segment(struct torc_producer *p, uint64_t number)
 {
         struct segment next;
         int rc = segment_open(&next, &p->stream, number, SEGMENT_PRODUCE);
+        /* The present segment is there (S1). If it is not, another is present by now, or something is wrong. */
+        if (rc == -ENOENT && stream_current(&p->stream) != number)
+                return -EAGAIN;
+        if (rc == -ENOENT)
+                return stream_state(&p->stream) == ABI_STREAM_REMOVED ? TORC_EREMOVED : TORC_ECORRUPT;
         if (rc)
-                return rc == -ENOENT ? -EAGAIN : rc;
+                return rc;
         if (p->seg.map)
                 segment_close(&p->seg);
         p->seg = next;

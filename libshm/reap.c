@@ -142,17 +142,29 @@ static uint64_t stream_oldest_needed(const struct stream *s)
         return oldest;
 }
 
+/* stream_first - the number of the oldest segment. Under the ctl lock. A reclaimer may have died between deleting a segment
+ * and saying so: then it is said here. A second one that is missing is damage, which whoever opens it will find. */
+uint64_t stream_first(struct stream *s)
+{
+        char name[STREAM_FILE_MAX];
+        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        snprintf(name, sizeof name, "0.%" PRIu64, first);
+        if (first < stream_current(s) && faccessat(s->handle->fd[STREAM_FD_DIR], name, F_OK, 0) && errno == ENOENT)
+                /* [chain.w] release, pairs with [chain.r]. */
+                atomic_store_explicit(&s->ctl->first, ++first, memory_order_release);
+        return first;
+}
+
 /* Delete sealed segments that no consumer needs, oldest first. Under the ctl lock. Unlinks before it moves `first`: if we
  * die between, the next one finds the file gone and moves on. */
 void stream_reclaim(struct stream *s)
 {
         uint64_t current = stream_current(s);
-        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
-        uint64_t needed = stream_oldest_needed(s);
+        uint64_t first = stream_first(s), needed = stream_oldest_needed(s);
         for (; first < current && first < needed; first++) {
                 char name[STREAM_FILE_MAX];
                 snprintf(name, sizeof name, "0.%" PRIu64, first);
-                if (unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0) && errno != ENOENT)
+                if (unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0))
                         return;
                 /* [chain.w] release, pairs with [chain.r]. */
                 atomic_store_explicit(&s->ctl->first, first + 1, memory_order_release);
@@ -191,7 +203,7 @@ static int reap_producer(struct stream *s, unsigned slot, struct torc_reaped *re
         uint64_t current = stream_current(s);
         uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
         bool waiting = ABI_WORD_STATE(word) == ABI_PRODUCER_WAITING;
-        for (uint64_t n = atomic_load_explicit(&ctl->first, memory_order_relaxed); !waiting && n <= current; n++) {
+        for (uint64_t n = stream_first(s); !waiting && n <= current; n++) {
                 int rc = segment_reap(s, n, slot, &reaped->holes);
                 if (rc)
                         return rc;

@@ -59,9 +59,11 @@ static inline uint64_t ring_claim_max(uint64_t capacity)
         return capacity / 2;
 }
 
+/* Where a frame at a position stands. Positions read from shared memory may be any number: the mask keeps them in the
+ * map and aligned; the stamp, which is mixed from the position as it is, tells that there is no such frame. */
 static inline struct abi_frame *ring_at(const struct ring *r, uint64_t position)
 {
-        return (struct abi_frame *)(void *)(r->data + (position & (r->capacity - 1)));
+        return (struct abi_frame *)(void *)(r->data + (position & (r->capacity - ABI_FRAME_BYTES)));
 }
 
 /*

@@ -152,7 +152,7 @@ int segment_recover(struct stream *s, uint64_t number, uint64_t position)
         return stream_from_ring(result);
 }
 
-/* segment_reap - settle what a dead producer left in a segment. Returns 0, -EAGAIN or an error. */
+/* segment_reap - settle what a dead producer left in a segment. Under the ctl lock. Returns 0, -EAGAIN or an error. */
 int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *holes)
 {
         struct segment seg;
@@ -160,7 +160,7 @@ int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *hol
         uint32_t found = 0;
         int rc = segment_open_locked(&seg, s, number, &lock);
         if (rc)
-                return rc == -ENOENT ? 0 : rc;
+                return rc == -ENOENT ? TORC_ECORRUPT : rc; /* nobody deletes a segment under the ctl lock */
         rc = stream_from_ring(ring_reap(&seg.ring, slot, segment_alive, s, &found));
         stream_count_holes(s, found);
         *holes += found;
@@ -227,7 +227,7 @@ static int redo_seal(struct stream *s, uint64_t number, uint64_t *end)
         struct segment seg;
         int rc = segment_open(&seg, s, number, SEGMENT_MEND);
         if (rc)
-                return rc;
+                return rc == -ENOENT ? TORC_ECORRUPT : rc; /* what is to be sealed has not been reclaimed */
         *end = ring_seal(&seg.ring);
         segment_close(&seg);
         return *end < ABI_POSITION_MAX && !(*end & 15) ? 0 : TORC_ECORRUPT;
@@ -360,6 +360,19 @@ int change_apply(struct change *c, struct stream *s)
 
 /* ---- the ctl lock ---------------------------------------------------------------------------------------- */
 
+/* Can the chain be what it says? Damage here would send every walk along the chain astray. */
+static int stream_check_chain(const struct stream *s)
+{
+        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed); /* relaxed: the lock orders */
+        uint64_t current = stream_current(s), state = stream_state(s);
+        if (state == ABI_STREAM_REMOVED)
+                return TORC_EREMOVED;
+        return (state == ABI_STREAM_OPEN || state == ABI_STREAM_ENDED) && first >= 1 && first <= current &&
+                               current < ABI_POSITION_MAX
+                       ? 0
+                       : TORC_ECORRUPT;
+}
+
 /* Take the ctl lock and redo what a dead holder left. Returns 0, -ETIMEDOUT (a holder is stopped or busy),
  * TORC_EREMOVED, TORC_ECORRUPT. */
 int stream_lock(struct stream *s, int64_t deadline)
@@ -369,8 +382,8 @@ int stream_lock(struct stream *s, int64_t deadline)
         if (rc)
                 return rc;
         rc = stream_redo(s);
-        if (rc == 0 && stream_state(s) == ABI_STREAM_REMOVED)
-                rc = TORC_EREMOVED;
+        if (rc == 0)
+                rc = stream_check_chain(s);
         if (rc)
                 file_unlock(fd, ABI_LOCK_TABLE);
         return rc;

@@ -59,6 +59,7 @@ void segment_close(struct segment *seg);
 int segment_recover(struct stream *s, uint64_t number, uint64_t position);
 int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *holes);
 
+uint64_t stream_first(struct stream *s);
 void stream_reclaim(struct stream *s);
 int stream_reap(struct stream *s, struct torc_reaped *reaped);
 int stream_reap_producers(struct stream *s, struct torc_reaped *reaped);
