@@ -155,7 +155,7 @@ struct torc_member_info {
         uint32_t restarts;    /* over its life */
         uint32_t recent;      /* of them within its restart_period */
         uint32_t backoff_ms;  /* next back-off */
-        int32_t last_status;  /* wait(2) status of the last end, -1: never ended */
+        int32_t last_status;  /* wait(2) status of the last end, -1: never ended, -2: it ended unseen */
         uint64_t log_dropped; /* bytes of its output that were dropped */
         char cause[128];      /* why it is in this state, for people */
 };
