@@ -127,9 +127,10 @@ enum ring_result ring_claim(const struct ring *r, unsigned slot, uint64_t bytes,
                         *need = end;
                         return RING_FULL;
                 }
-                /* [intent.w] end first, then start with release, pairs with [intent.r]: a start is never seen with
-                 * the end of an older intent of ours. */
-                atomic_store_explicit(&intent->end, end, memory_order_relaxed);
+                /* [intent.w] end first, then start, both with release, pair with [intent.r]: a start is never seen
+                 * with the end of an older intent of ours; and who sees this end sees our last claim committed, or
+                 * it would take that claim's start, with this end, for an intent that has lost. */
+                atomic_store_explicit(&intent->end, end, memory_order_release);
                 atomic_store_explicit(&intent->start, t, memory_order_release);
                 /* [tail.w] release, pairs with [tail.r]: who sees the claim sees the intent. Weak: a spurious
                  * failure costs one more lap. */
@@ -287,7 +288,8 @@ uint64_t ring_min_intent(const struct ring *r, uint64_t t0)
                 uint64_t start = atomic_load_explicit(&r->seg->intent[i].start, memory_order_acquire);
                 if (start >= min)
                         continue; /* NONE too */
-                uint64_t end = atomic_load_explicit(&r->seg->intent[i].end, memory_order_relaxed);
+                /* [intent.r] acquire: if this end belongs to a later intent than start, start's claim is committed. */
+                uint64_t end = atomic_load_explicit(&r->seg->intent[i].end, memory_order_acquire);
                 if (end > t0 || end - start > r->capacity || ring_overwritten(r, start) ||
                     ring_committed(r, start, end))
                         continue;
