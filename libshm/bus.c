@@ -273,6 +273,7 @@ int torc_bus_open(struct torc_bus **out, const struct torc_bus_config *config)
         char root[PATH_MAX];
         if (!config)
                 config = &defaults;
+        wait_register();
         struct torc_bus *bus = calloc(1, sizeof *bus);
         if (!bus)
                 return -ENOMEM;

@@ -6,9 +6,21 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+_Atomic bool wait_registered;
+static _Atomic bool wait_unsure; /* our membarrier failed: nobody may see us sleep */
+
+/* Take part in sleepers' barriers. Called before a process can change anything that others sleep for; once is enough,
+ * more often does no harm. */
+void wait_register(void)
+{
+        bool done = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+        atomic_store_explicit(&wait_registered, done, memory_order_relaxed);
+}
 
 static int64_t wait_clock(clockid_t id)
 {
@@ -46,8 +58,10 @@ uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
          * we read here, or our announcement comes after its clearing. */
         uint32_t event = atomic_load_explicit(&ec->event, memory_order_acquire);
         atomic_fetch_or_explicit(&ec->waiters, kind, memory_order_relaxed);
-        /* [wake.r] seq_cst fence, pairs with [wake.w]. */
+        /* [wake.r] seq_cst fence here and in every waker, pairs with [wake.w]. */
         atomic_thread_fence(memory_order_seq_cst);
+        long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+        atomic_store_explicit(&wait_unsure, rc != 0, memory_order_relaxed); /* relaxed: one answer for the machine */
         return event;
 }
 
@@ -57,7 +71,8 @@ uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
  */
 int wait_sleep(struct abi_eventcount *ec, uint32_t event, int64_t deadline, int64_t slice_ns)
 {
-        int64_t ns = slice_ns;
+        bool unsure = atomic_load_explicit(&wait_unsure, memory_order_relaxed);
+        int64_t ns = unsure && slice_ns > WAIT_UNSURE_NS ? WAIT_UNSURE_NS : slice_ns;
         if (deadline != WAIT_FOREVER) {
                 int64_t left = deadline - wait_mono_ns();
                 if (left <= 0)

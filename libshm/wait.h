@@ -11,6 +11,13 @@
  *      look again: go on, or futex wait on v          waiters = 0, then event + 1, wake all
  *
  * Sleeps are sliced besides: a waker may be killed between its change and its wake-up.
+ *
+ * The waker's fence would stand in every send, and wait there for the cache line that the reader is polling. So it is
+ * the sleeper, who is about to lose microseconds anyhow, that pays for both: membarrier(2) with GLOBAL_EXPEDITED puts a
+ * full barrier into every running thread of the processes that registered (as every process on a bus does), so that a
+ * waker needs its change and its look in program order only. A process that could not register keeps its fence; a
+ * sleeper whose membarrier fails looks by itself every WAIT_UNSURE_NS. (The technique is that of liburcu's sys_membarrier
+ * flavour.)
  */
 #ifndef TORC_WAIT_H
 #define TORC_WAIT_H
@@ -22,7 +29,11 @@
 
 #define WAIT_SLICE_NS 50000000  /* an idle sleeper looks by itself this often */
 #define WAIT_HOLE_NS 2000000    /* a reader before an uncommitted frame: this often */
+#define WAIT_UNSURE_NS 1000000  /* a sleeper that cannot make wakers see it: this often */
 #define WAIT_FOREVER INT64_MAX
+
+extern _Atomic bool wait_registered; /* this process takes part in the sleepers' barriers */
+void wait_register(void);
 
 int64_t wait_mono_ns(void);
 int64_t wait_wall_ns(void);
@@ -40,8 +51,12 @@ void wait_pause(void);
 /* Is somebody announced? The waker's fence and look; the common answer is no. */
 static inline bool wait_needed(struct abi_eventcount *ec)
 {
-        /* [wake.w] seq_cst fence, pairs with [wake.r]: our change is ordered before this look. */
-        atomic_thread_fence(memory_order_seq_cst);
+        /* [wake.w] seq_cst fence, or program order under the sleeper's membarrier, pairs with [wake.r]: our change is
+         * ordered before this look. */
+        if (atomic_load_explicit(&wait_registered, memory_order_relaxed)) /* relaxed: set before we could wake */
+                atomic_signal_fence(memory_order_seq_cst);
+        else
+                atomic_thread_fence(memory_order_seq_cst);
         return atomic_load_explicit(&ec->waiters, memory_order_relaxed) != 0;
 }
 
