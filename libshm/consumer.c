@@ -186,12 +186,11 @@ static int consumer_next(struct torc_consumer *c, struct ring_frame *frame)
                 enum ring_result result = ring_peek(&c->seg.ring, c->position, frame);
                 if (result == RING_OK && !(frame->flags & ABI_FRAME_PAD))
                         return 0;
-                if (consumer_note_kick(c) == TORC_ELAGGED) {
-                        rc = consumer_lagged(c);
-                        if (rc)
-                                return rc;
+                rc = consumer_note_kick(c);
+                if (rc == TORC_ELAGGED && (rc = consumer_lagged(c)) == 0)
                         continue;
-                }
+                if (rc)
+                        return rc;
                 switch (result) {
                 case RING_OK: /* padding; believed only if it was not being overwritten */
                         if (c->position < c->history_until && ring_overwritten(&c->seg.ring, c->position))
