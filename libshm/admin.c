@@ -123,32 +123,45 @@ static int admin_take_away(struct torc_bus *bus, const char *from, int fd)
         return unlinkat(bus_dirfd(bus), temp, AT_REMOVEDIR) ? -errno : 0;
 }
 
+static bool admin_damaged(int rc)
+{
+        return rc == TORC_ECORRUPT || rc == TORC_EVERSION;
+}
+
+/* Beyond use, not beyond removal: a stream whose ctl file can't be believed. */
+static int admin_remove_unseen(struct torc_bus *bus, const char *dir)
+{
+        int fd = openat(bus_dirfd(bus), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        int rc = admin_take_away(bus, dir, fd);
+        close(fd);
+        return rc;
+}
+
 int torc_stream_remove(struct torc_bus *bus, const char *stream)
 {
         struct visit v;
         bool created;
         char dir[TORC_NAME_MAX + 2];
+        snprintf(dir, sizeof dir, "@%.*s", TORC_NAME_MAX, stream);
         int rc = admin_enter(&v, bus, stream, NULL, TORC_NO_CREATE, &created);
-        if (rc == TORC_ECORRUPT || rc == TORC_EVERSION) {
-                /* Beyond use, not beyond removal. */
-                snprintf(dir, sizeof dir, "@%s", stream);
-                int fd = openat(bus_dirfd(bus), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (fd < 0)
-                        return -errno;
-                rc = admin_take_away(bus, dir, fd);
-                close(fd);
-                return rc;
-        }
         if (rc)
-                return rc;
+                return admin_damaged(rc) ? admin_remove_unseen(bus, dir) : rc;
         rc = stream_lock(&v.stream, wait_mono_ns() + STREAM_LOCK_NS);
-        if (rc == 0) {
-                snprintf(dir, sizeof dir, "@%s", stream);
+        bool locked = rc == 0;
+        if (locked)
                 rc = admin_seal(&v.stream, ABI_STREAM_REMOVED);
-                if (rc == 0)
-                        rc = admin_take_away(bus, dir, v.handle.fd[STREAM_FD_DIR]);
-                stream_unlock(&v.stream);
+        if (admin_damaged(rc)) {
+                /* A segment or the redo record is damaged: nothing can be sealed. Tell those who are attached. */
+                atomic_store_explicit(&v.stream.ctl->state, ABI_STREAM_REMOVED, memory_order_release); /* [chain.w] */
+                stream_wake_all(&v.stream);
+                rc = 0;
         }
+        if (rc == 0)
+                rc = admin_take_away(bus, dir, v.handle.fd[STREAM_FD_DIR]);
+        if (locked)
+                stream_unlock(&v.stream);
         admin_leave(&v);
         return rc;
 }
