@@ -441,4 +441,78 @@ static inline struct torc_stream_config test_stream(uint64_t capacity, enum torc
         return config;
 }
 
+/* In a test: a producer or a consumer that has to open. */
+static inline struct torc_producer *test_producer(struct torc_bus *bus, const char *stream, enum torc_access access,
+                                                  const struct torc_stream_config *config)
+{
+        struct torc_producer *p = NULL;
+        struct torc_producer_config wanted = {.access = access, .stream = config};
+        assert_ok(torc_producer_open(&p, bus, stream, &wanted));
+        return p;
+}
+
+static inline struct torc_consumer *test_consumer(struct torc_bus *bus, const char *stream, enum torc_start start,
+                                                  const struct torc_stream_config *config)
+{
+        struct torc_consumer *c = NULL;
+        struct torc_consumer_config wanted = {.start = start, .stream = config};
+        assert_ok(torc_consumer_open(&c, bus, stream, &wanted));
+        return c;
+}
+
+/* In a test: the next message has to be this number; -1 for the time-out waits for ever. */
+static inline void test_expect(struct torc_consumer *c, uint64_t number)
+{
+        uint64_t got = 0;
+        size_t len = 0;
+        assert_ok(torc_consumer_recv(c, &got, sizeof got, &len, TEST_WAIT_MS, NULL));
+        assert_int_equal(len, sizeof got);
+        assert_int_equal(got, number);
+}
+
+static inline void test_expect_nothing(struct torc_consumer *c)
+{
+        uint64_t got;
+        size_t len;
+        assert_rc(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
+}
+
+static inline int test_send(struct torc_producer *p, uint64_t number, int timeout_ms)
+{
+        return torc_producer_send(p, &number, sizeof number, timeout_ms, NULL);
+}
+
+/* In a test: what an onlooker sees. Free it. */
+static inline struct torc_snapshot *test_snapshot(struct test *t)
+{
+        struct torc_inspector *inspector = NULL;
+        struct torc_snapshot *snapshot = NULL;
+        assert_ok(torc_inspector_open(&inspector, t->root, "bus"));
+        assert_ok(torc_inspector_take(inspector, &snapshot));
+        torc_inspector_close(&inspector);
+        return snapshot;
+}
+
+static inline const struct torc_stream_info *test_find_stream(const struct torc_snapshot *snapshot, const char *name)
+{
+        for (size_t i = 0; i < snapshot->n_streams; i++)
+                if (strcmp(snapshot->streams[i].name, name) == 0)
+                        return &snapshot->streams[i];
+        return NULL;
+}
+
+/* In a test: wait until a producer of the stream sleeps for space or consumers, as an onlooker sees it. */
+static inline void test_until_blocked(struct test *t, const char *stream, int64_t pid)
+{
+        int64_t deadline = test_now_ms() + TEST_WAIT_MS;
+        for (bool blocked = false; !blocked;) {
+                struct torc_snapshot *snapshot = test_snapshot(t);
+                const struct torc_stream_info *info = test_find_stream(snapshot, stream);
+                for (size_t i = 0; info && i < info->n_producers; i++)
+                        blocked = blocked || (info->producers[i].pid == pid && info->producers[i].blocked);
+                torc_snapshot_free(&snapshot);
+                assert_true(test_now_ms() < deadline);
+        }
+}
+
 #endif
