@@ -85,8 +85,8 @@ static void build_check_duplicate(struct conf_build *b, const struct conf_object
                         continue;
                 if (s->unnamed || other->section->unnamed || (conf_kinds[o->kind].named && !*s->name))
                         continue;
-                conf_error(b->report, s->place, "[%s%s%s] is there already, in line %u", conf_kinds[o->kind].word,
-                           *s->name ? " " : "", s->name, other->section->place.line);
+                conf_error(b->report, s->place, "[%s%s%s] is there already, in %s", conf_kinds[o->kind].word,
+                           *s->name ? " " : "", s->name, conf_where(b->arena, other->section->place, s->place));
                 return;
         }
 }
@@ -108,6 +108,8 @@ static void build_unknown_key(struct conf_build *b, const struct conf_object *o,
                 conf_hint(b->report, "did you mean \"%sNAME\"?", near);
         else if (near)
                 conf_hint(b->report, "did you mean \"%s\"?", near);
+        if (strcmp(e->key, "include") == 0)
+                conf_hint(b->report, "include lines stand before the first section");
         for (const struct conf_kind *k = conf_kinds; k < conf_kinds + CONF_KINDS && !near; k++)
                 if (conf_key_find(k, e->key, &rest))
                         conf_hint(b->report, "it is a key of %s", k->shown);
@@ -167,7 +169,7 @@ static void build_entry(struct conf_build *b, struct conf_object *o, struct conf
         const struct conf_kind *kind = &conf_kinds[o->kind];
         const char *rest;
         const struct conf_key *key = conf_key_find(kind, e->key, &rest);
-        struct conf_origin origin = {b->conf->path, e->place.line};
+        struct conf_origin origin = {e->place.source->path, e->place.line};
         size_t slot;
 
         if (!key) {
@@ -222,7 +224,7 @@ static size_t build_count_entries(const struct conf_section *s)
 /* The struct of a section: of the first [bus] the one in conf, of a second one a new one that is dropped. */
 static void *build_place(struct conf_build *b, enum conf_kind_id kind, const struct conf_section *s)
 {
-        struct conf_origin section = {b->conf->path, s ? s->place.line : 0};
+        struct conf_origin section = {s ? s->place.source->path : NULL, s ? s->place.line : 0};
         struct conf_stream *stream;
         struct conf_group *group;
         const char *rest;

@@ -101,8 +101,8 @@ static void check_stream_names(struct conf_build *b, const struct conf_object *o
                 other = p->data;
                 if (!*stream->name || strcmp(other->name, stream->name) != 0 || !check_good(o, "name"))
                         continue;
-                conf_error(b->report, check_place(o, "name"), "stream \"%s\" is there already, in line %u",
-                           stream->name, p->section->place.line);
+                conf_error(b->report, check_place(o, "name"), "stream \"%s\" is there already, in %s", stream->name,
+                           conf_where(b->arena, p->section->place, check_place(o, "name")));
         }
 }
 

@@ -35,10 +35,10 @@ struct reader {
         const char *const *known_keys;
         unsigned line; /* the one inih works on, from 1 */
 
-        struct conf_section *sections, **sections_end, *section;
-        struct conf_entry **entries_end, *entry; /* entry: what a continuation line would continue */
-        bool skipping;                           /* continuation lines belong to a refused key */
-        const char *header;                      /* the section as inih was told */
+        struct conf_section **sections_end, *section; /* section: NULL before the first one */
+        struct conf_entry **entries_end, *entry;      /* entry: what a continuation line would continue */
+        bool skipping;                                /* continuation lines belong to a refused key */
+        const char *header;                           /* the section as inih was told */
 
         enum read_form expect;               /* what the handler must be called with for this line, if at all */
         struct conf_place key, value, whole; /* whole: the value with its comment */
@@ -51,7 +51,7 @@ struct span {
 
 static struct conf_place read_place(const struct reader *r, size_t from, size_t to)
 {
-        return (struct conf_place){.line = r->line, .at = from, .len = to - from};
+        return (struct conf_place){.source = r->source, .line = r->line, .at = from, .len = to - from};
 }
 
 static struct span read_trim(const struct conf_line *l, size_t from, size_t to)
@@ -168,11 +168,6 @@ static const char *read_key(struct reader *r, const struct conf_line *l, size_t 
         if (key.to - key.from > NAME_BYTES) {
                 conf_error(r->report, read_place(r, key.from + NAME_BYTES, key.to),
                            "the key is %zu bytes long; the ini reader takes %d", key.to - key.from, NAME_BYTES);
-                return read_refuse(r);
-        }
-        if (!r->section) {
-                conf_error(r->report, read_place(r, key.from, key.to), "this key stands before any section");
-                conf_hint(r->report, "begin with a line such as [bus]");
                 return read_refuse(r);
         }
         value = read_trim(l, sep + 1, read_until(l, sep + 1, ""));
@@ -332,7 +327,7 @@ static void read_append(struct reader *r)
 {
         struct conf_text *text = &r->entry->value;
         const char *s = r->source->lines[r->line - 1].s;
-        struct conf_place gap = {.line = r->value.line, .at = r->value.at};
+        struct conf_place gap = {.source = r->source, .line = r->value.line, .at = r->value.at};
 
         if (text->len > 0 && text->s[text->len - 1] == '\\')
                 text->len--;
@@ -370,19 +365,22 @@ static int read_take(void *arg, const char *section, const char *key, const char
         return 1;
 }
 
-struct conf_section *conf_read(struct conf_arena *arena, const struct conf_source *source,
-                               struct conf_report *report, const char *const *known_keys)
+void conf_read(struct conf_document *document, struct conf_arena *arena, const struct conf_source *source,
+               struct conf_report *report, const char *const *known_keys)
 {
-        struct reader r = {.arena = arena, .source = source, .report = report, .known_keys = known_keys};
-        size_t errors;
+        struct reader r = {.arena = arena,
+                           .source = source,
+                           .report = report,
+                           .known_keys = known_keys,
+                           .sections_end = &document->sections,
+                           .entries_end = &document->preamble};
+        size_t errors = conf_report_count(report);
         int line;
 
-        r.sections_end = &r.sections;
-        errors = conf_report_count(report);
+        *document = (struct conf_document){0};
         line = ini_parse_stream(read_next, &r, read_take, &r);
         /* inih's own complaint, if we had none: it must not be lost, whatever it was. */
         if (line != 0 && conf_report_count(report) == errors)
-                conf_error(report, (struct conf_place){.line = line > 0 ? (unsigned)line : 0},
+                conf_error(report, (struct conf_place){.source = source, .line = line > 0 ? (unsigned)line : 0},
                            "the ini reader does not understand this line");
-        return r.sections;
 }

@@ -42,9 +42,15 @@ struct conf_section {
         struct conf_entry *entries;
 };
 
-/* conf_read - the sections of a source, in order. Mistakes of form go to the report. */
-struct conf_section *conf_read(struct conf_arena *arena, const struct conf_source *source,
-                               struct conf_report *report, const char *const *known_keys);
+/* What one file holds. */
+struct conf_document {
+        struct conf_entry *preamble; /* keys before the first section */
+        struct conf_section *sections;
+};
+
+/* conf_read - the contents of a source, in order. Mistakes of form go to the report. */
+void conf_read(struct conf_document *document, struct conf_arena *arena, const struct conf_source *source,
+               struct conf_report *report, const char *const *known_keys);
 
 /* conf_text_place - where bytes [at, at + len) of a value stand in the file. */
 struct conf_place conf_text_place(const struct conf_text *text, size_t at, size_t len);

@@ -23,17 +23,15 @@ struct report_error {
 
 struct conf_report {
         struct conf_arena *arena;
-        const struct conf_source *source;
         struct report_error *errors;
         size_t n, cap;
 };
 
-struct conf_report *conf_report_new(struct conf_arena *arena, const struct conf_source *source)
+struct conf_report *conf_report_new(struct conf_arena *arena)
 {
         struct conf_report *report = conf_alloc(arena, 1, sizeof *report);
 
         report->arena = arena;
-        report->source = source;
         return report;
 }
 
@@ -79,6 +77,8 @@ static int report_order(const void *a, const void *b)
 {
         const struct report_error *x = a, *y = b;
 
+        if (x->place.source != y->place.source)
+                return x->place.source->number < y->place.source->number ? -1 : 1;
         if (x->place.line != y->place.line)
                 return x->place.line < y->place.line ? -1 : 1;
         if (x->place.at != y->place.at)
@@ -132,8 +132,9 @@ static void report_show(FILE *out, const struct conf_line *line, const struct co
         putc('\n', out);
 }
 
-static void report_one(const struct conf_source *source, const struct report_error *e, FILE *out)
+static void report_one(const struct report_error *e, FILE *out)
 {
+        const struct conf_source *source = e->place.source;
         const struct conf_line *line;
         size_t at;
 
@@ -161,9 +162,16 @@ void conf_report_print(struct conf_report *report, FILE *out)
         if (report->n)
                 qsort(report->errors, report->n, sizeof *report->errors, report_order);
         for (size_t i = 0; i < shown; i++)
-                report_one(report->source, &report->errors[i], out);
+                report_one(&report->errors[i], out);
         if (shown < report->n)
-                fprintf(out, "%s: %zu more errors are not shown\n", report->source->path, report->n - shown);
+                fprintf(out, "%zu more errors are not shown\n", report->n - shown);
+}
+
+const char *conf_where(struct conf_arena *arena, struct conf_place place, struct conf_place from)
+{
+        if (place.source == from.source)
+                return conf_printf(arena, "line %u", place.line);
+        return conf_printf(arena, "%s:%u", place.source->path, place.line);
 }
 
 /* ---- did you mean ---- */

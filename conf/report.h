@@ -21,7 +21,7 @@
 
 struct conf_report;
 
-struct conf_report *conf_report_new(struct conf_arena *arena, const struct conf_source *source);
+struct conf_report *conf_report_new(struct conf_arena *arena);
 
 /* conf_error - note a mistake. conf_hint - add what to do about the last one noted. */
 void conf_error(struct conf_report *report, struct conf_place place, const char *format, ...)
@@ -30,6 +30,9 @@ void conf_hint(struct conf_report *report, const char *format, ...) __attribute_
 
 size_t conf_report_count(const struct conf_report *report);
 void conf_report_print(struct conf_report *report, FILE *out);
+
+/* conf_where - "line 5", or "other.ini:5" where the place is in another file than `from`. */
+const char *conf_where(struct conf_arena *arena, struct conf_place place, struct conf_place from);
 
 /*
  * conf_suggest - the word nearest to what was written, or NULL if none is near. Case and '-' for '_' do not

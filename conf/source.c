@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int source_read(int fd, char *buf, size_t cap, size_t *len)
@@ -31,17 +32,21 @@ static int source_read(int fd, char *buf, size_t cap, size_t *len)
 int conf_source_load(struct conf_source *source, struct conf_arena *arena, const char *path)
 {
         char *buf = conf_alloc(arena, CONF_FILE_MAX + 1, 1);
-        size_t len;
+        struct stat st;
+        size_t len = 0;
         int fd, ret;
 
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0)
                 return -errno;
-        ret = source_read(fd, buf, CONF_FILE_MAX + 1, &len);
+        ret = fstat(fd, &st) < 0 ? -errno : source_read(fd, buf, CONF_FILE_MAX + 1, &len);
         close(fd);
-        if (ret == 0)
-                conf_source_text(source, arena, path, buf, len);
-        return ret;
+        if (ret)
+                return ret;
+        conf_source_text(source, arena, path, buf, len);
+        source->device = st.st_dev;
+        source->inode = st.st_ino;
+        return 0;
 }
 
 void conf_source_text(struct conf_source *source, struct conf_arena *arena, const char *path, const char *text,

@@ -7,6 +7,7 @@
 #define CONF_SOURCE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "arena.h"
 
@@ -19,15 +20,18 @@ struct conf_line {
 
 struct conf_source {
         const char *path;
+        unsigned number;        /* in the order in which files are begun: errors are printed in it */
+        uint64_t device, inode; /* which file it is, whatever its path; 0, 0 for a text */
         struct conf_line *lines;
         size_t n_lines;
 };
 
 /* A stretch of one line. */
 struct conf_place {
-        unsigned line; /* from 1; 0: the file as a whole */
-        size_t at;     /* bytes before it */
-        size_t len;    /* bytes; 0: a point */
+        const struct conf_source *source; /* NULL: of a default value */
+        unsigned line;                    /* from 1; 0: the file as a whole */
+        size_t at;                        /* bytes before it */
+        size_t len;                       /* bytes; 0: a point */
 };
 
 /* conf_source_load - read a file whole. Returns 0 or -errno; -EFBIG above CONF_FILE_MAX. */
