@@ -2,11 +2,10 @@
  * inspect.c - looking at a bus without being on it: directory, peers, and what is kept between two looks.
  *
  * Invariants
- *   N1  nothing is written: files are opened O_RDONLY, mapped PROT_READ, and no lock is ever taken. Asking the kernel
- *       who holds a lock (F_OFD_GETLK) changes nothing.
- *   N2  a map is read only after its file was found in place, the same and as long as when it was mapped, in this
- *       take. torc never shortens a file.
- *   N3  every shared value is copied once, and the copy is checked before it is used.
+ *   N1  nothing is written: files are opened O_RDONLY, mapped PROT_READ, and no lock is ever taken. Asking the
+ * kernel who holds a lock (F_OFD_GETLK) changes nothing. N2  a map is read only after its file was found in place,
+ * the same and as long as when it was mapped, in this take. torc never shortens a file. N3  every shared value is
+ * copied once, and the copy is checked before it is used.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -115,7 +114,8 @@ static const struct abi_bus *inspect_bus(const struct torc_inspector *in)
 }
 
 /* Copy one slot's record. False: nobody is there, or it changes hands this very moment. */
-static bool inspect_read_peer(const struct torc_inspector *in, uint32_t slot, struct torc_peer_info *to, uint64_t *gen)
+static bool inspect_read_peer(const struct torc_inspector *in, uint32_t slot, struct torc_peer_info *to,
+                              uint64_t *gen)
 {
         const struct abi_peer *from = &inspect_bus(in)->peer[slot];
         /* [peer.r] acquire, pairs with [peer.w]: the fields below belong to this generation ... */

@@ -1,15 +1,17 @@
 /*
  * inspect.h - what the parts of the inspector share. Used by inspect.c and snapshot_*.c only.
  *
- * The inspector is the bus's reader for monitors: it maps read-only, takes no lock, is no peer, and believes nothing.
+ * The inspector is the bus's reader for monitors: it maps read-only, takes no lock, is no peer, and believes
+ * nothing.
  *
  *   torc_inspector
  *     bus file      map, probe descriptor for F_OFD_GETLK
  *     stream[]      sorted by name, kept between takes: map of the ctl file, maps of segment headers
  *
- * Only the headers of segments are mapped (20 KiB each), never the frames: a thousand large streams cost address space
- * for their ctl files and little more. No descriptor is kept for a stream, so that the limit on open files is no
- * limit on streams; before a map is read, fstatat(2) confirms that the file behind it is still the same and as long.
+ * Only the headers of segments are mapped (20 KiB each), never the frames: a thousand large streams cost address
+ * space for their ctl files and little more. No descriptor is kept for a stream, so that the limit on open files is
+ * no limit on streams; before a map is read, fstatat(2) confirms that the file behind it is still the same and as
+ * long.
  */
 #ifndef TORC_INSPECT_H
 #define TORC_INSPECT_H
@@ -23,7 +25,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define INSPECT_SEGMENTS 256u /* of one stream, the newest: a longer chain means that it is damaged or abandoned */
+#define INSPECT_SEGMENTS 256u /* of one stream, the newest: a longer chain means that it is damaged or abandoned   \
+                               */
 
 /* A read-only map and the identity of the file behind it. */
 struct inspect_map {
@@ -61,8 +64,8 @@ struct torc_inspector {
 
 /* ---- inspect.c ---- */
 
-/* Map the first `want` bytes of a file that must be `exact` bytes long (0: as long as its header says), unless `m` is
- * that map already. Returns 0, -ENOENT, -EACCES, -ENOMEM, TORC_ECORRUPT, TORC_EVERSION. */
+/* Map the first `want` bytes of a file that must be `exact` bytes long (0: as long as its header says), unless `m`
+ * is that map already. Returns 0, -ENOENT, -EACCES, -ENOMEM, TORC_ECORRUPT, TORC_EVERSION. */
 struct inspect_kind {
         uint64_t magic, header_bytes, exact;
         size_t want;
@@ -78,7 +81,8 @@ bool inspect_peer(const struct torc_inspector *in, uint64_t slot, uint64_t gen, 
 
 /* ---- snapshot_stream.c ---- */
 
-/* Fill in one stream. Returns 0 (info->error tells whether it could be read), -ENOENT (removed meanwhile), -ENOMEM. */
+/* Fill in one stream. Returns 0 (info->error tells whether it could be read), -ENOENT (removed meanwhile), -ENOMEM.
+ */
 int snapshot_stream(struct torc_inspector *in, struct inspect_stream *s, struct torc_stream_info *info);
 void snapshot_stream_forget(struct inspect_stream *s);
 

@@ -41,8 +41,8 @@ const char *torc_loss_word(enum torc_loss cause)
 const char *torc_member_state_word(enum torc_member_state state)
 {
         static const char *const word[] = {
-                [TORC_MEMBER_STOPPED] = "stopped",   [TORC_MEMBER_DELAYED] = "delayed",
-                [TORC_MEMBER_RUNNING] = "running",   [TORC_MEMBER_STOPPING] = "stopping",
+                [TORC_MEMBER_STOPPED] = "stopped",         [TORC_MEMBER_DELAYED] = "delayed",
+                [TORC_MEMBER_RUNNING] = "running",         [TORC_MEMBER_STOPPING] = "stopping",
                 [TORC_MEMBER_QUARANTINED] = "quarantined",
         };
         return (unsigned)state < sizeof word / sizeof *word ? word[state] : "?";

@@ -20,8 +20,8 @@ enum snapshot_slot { SLOT_FREE, SLOT_TAKEN, SLOT_CHANGED, SLOT_CORRUPT };
 
 /* ---- producers ------------------------------------------------------------------------------------------- */
 
-/* Does it stand between claim and commit? An intent is announced before it is won: one that begins at or ends beyond the
- * tail is no claim. */
+/* Does it stand between claim and commit? An intent is announced before it is won: one that begins at or ends
+ * beyond the tail is no claim. */
 static void snapshot_claim(const struct inspect_ring *rings, size_t n_rings, struct torc_producer_info *p)
 {
         for (size_t i = 0; i < n_rings; i++) {
@@ -140,7 +140,8 @@ static enum torc_connection snapshot_connection(unsigned state, bool alive)
 
 static void snapshot_consumer_counts(const struct abi_consumer *from, uint64_t word, struct torc_consumer_info *c)
 {
-        /* relaxed: counters of a consumer that goes on reading; each is right, together they are of about one time. */
+        /* relaxed: counters of a consumer that goes on reading; each is right, together they are of about one time.
+         */
         uint64_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
         uint64_t missed = atomic_load_explicit(&from->missed, memory_order_relaxed) +
                           atomic_load_explicit(&from->overtaken, memory_order_relaxed);

@@ -1,9 +1,9 @@
 /*
  * snapshot_stream.c - one stream as a monitor sees it: policy, access, segments, sums.
  *
- * What cannot be (a checksum that is wrong, an owner beyond the table, a chain that ends before it begins) makes the
- * stream TORC_ECORRUPT. What can be for a moment, because others go on writing while we read, does not: counts that
- * move between two looks are looked at again, and differences that would be negative are zero.
+ * What cannot be (a checksum that is wrong, an owner beyond the table, a chain that ends before it begins) makes
+ * the stream TORC_ECORRUPT. What can be for a moment, because others go on writing while we read, does not: counts
+ * that move between two looks are looked at again, and differences that would be negative are zero.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -237,13 +237,14 @@ static void snapshot_add_up(const struct abi_ctl *ctl, struct snapshot_sums *sum
                 uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
                 sums->missed += atomic_load_explicit(&c->missed, memory_order_relaxed);
                 if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED) /* it has not heard of these yet */
-                        sums->missed += (ABI_CONSUMER_REACH(word) -
-                                         atomic_load_explicit(&c->count, memory_order_relaxed)) & ABI_REACH_MASK;
+                        sums->missed +=
+                                (ABI_CONSUMER_REACH(word) - atomic_load_explicit(&c->count, memory_order_relaxed)) &
+                                ABI_REACH_MASK;
         }
 }
 
-/* A slot that is freed moves its counts from the slot to `retired`; a sum over both is right only if nobody was at it.
- * The redo record is armed while somebody is. */
+/* A slot that is freed moves its counts from the slot to `retired`; a sum over both is right only if nobody was at
+ * it. The redo record is armed while somebody is. */
 static void snapshot_sum(const struct abi_ctl *ctl, struct torc_stream_info *info)
 {
         struct snapshot_sums sums = {0};
