@@ -186,6 +186,18 @@ static void producer_reap(struct torc_producer *p)
         stream_unlock(&p->stream);
 }
 
+/* One that only tries never sleeps, and would find a ring full behind a dead consumer for ever. Returns true after a look
+ * at the dead, which it takes as often as a sleeper. */
+static bool producer_reap_at_times(struct torc_producer *p)
+{
+        int64_t now = wait_mono_ns();
+        if (now - p->reaped_ns < WAIT_SLICE_NS)
+                return false;
+        p->reaped_ns = now;
+        producer_reap(p);
+        return true;
+}
+
 /*
  * Sleep until ready() or the deadline. Returns 0 (ready), -EAGAIN (deadline 0), -ETIMEDOUT, -EINTR, TORC_ECANCELED, or
  * why the handle may no longer send.
@@ -198,7 +210,7 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
         if (ready(p, arg))
                 return 0;
         if (deadline == 0)
-                return -EAGAIN;
+                return producer_reap_at_times(p) && ready(p, arg) ? 0 : -EAGAIN;
         atomic_store_explicit(blocked, 1, memory_order_relaxed); /* relaxed: for monitors */
         for (;;) {
                 uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
