@@ -408,6 +408,26 @@ static inline void child_continue(struct child *c)
         assert_int_equal(waitpid(c->pid, &status, WCONTINUED), c->pid);
 }
 
+/* In a test: wait until a process sleeps, which is where a helper that announced a blocking call comes to. */
+static inline void child_until_asleep(const struct child *c)
+{
+        char path[64], text[512];
+        int64_t deadline = test_now_ms() + TEST_WAIT_MS;
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)c->pid);
+        for (;;) {
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                assert_true(fd >= 0);
+                ssize_t n = read(fd, text, sizeof text - 1);
+                close(fd);
+                assert_true(n > 0);
+                text[n] = '\0';
+                const char *state = strrchr(text, ')');
+                if (state && state[1] == ' ' && state[2] == 'S')
+                        return;
+                assert_true(test_now_ms() < deadline);
+        }
+}
+
 /* ---- buses and streams ----------------------------------------------------------------------------------- */
 
 static inline int test_bus_open(struct test *t, struct torc_bus **bus, const char *peer, const char *tags)
