@@ -99,30 +99,6 @@ int torc_stream_end(struct torc_bus *bus, const char *stream)
 
 /* ---- removing -------------------------------------------------------------------------------------------- */
 
-static void admin_empty(int fd)
-{
-        DIR *dir = fdopendir(dup(fd));
-        if (!dir)
-                return;
-        for (struct dirent *e; (e = readdir(dir));)
-                if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
-                        unlinkat(fd, e->d_name, 0);
-        closedir(dir);
-}
-
-/* Take the directory out of the way first: from then on the name is free, and a new stream may be made under it. */
-static int admin_take_away(struct torc_bus *bus, const char *from, int fd)
-{
-        char temp[64];
-        static _Atomic uint32_t counter;
-        snprintf(temp, sizeof temp, ".old-%" PRIu32 "-%" PRIu64 "-%" PRIu32, bus->slot, bus->gen,
-                 atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed));
-        if (renameat(bus_dirfd(bus), from, bus_dirfd(bus), temp))
-                return -errno;
-        admin_empty(fd);
-        return unlinkat(bus_dirfd(bus), temp, AT_REMOVEDIR) ? -errno : 0;
-}
-
 static bool admin_damaged(int rc)
 {
         return rc == TORC_ECORRUPT || rc == TORC_EVERSION;
@@ -134,7 +110,7 @@ static int admin_remove_unseen(struct torc_bus *bus, const char *dir)
         int fd = openat(bus_dirfd(bus), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return -errno;
-        int rc = admin_take_away(bus, dir, fd);
+        int rc = stream_take_away(bus, dir, fd);
         close(fd);
         return rc;
 }
@@ -159,7 +135,7 @@ int torc_stream_remove(struct torc_bus *bus, const char *stream)
                 rc = 0;
         }
         if (rc == 0)
-                rc = admin_take_away(bus, dir, v.handle.fd[STREAM_FD_DIR]);
+                rc = stream_take_away(bus, dir, v.handle.fd[STREAM_FD_DIR]);
         if (locked)
                 stream_unlock(&v.stream);
         admin_leave(&v);
@@ -235,7 +211,7 @@ static void admin_sweep_dir(struct torc_bus *bus, const char *name)
         int fd = openat(bus_dirfd(bus), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return;
-        admin_empty(fd);
+        stream_empty(fd);
         close(fd);
         unlinkat(bus_dirfd(bus), name, AT_REMOVEDIR);
 }

@@ -102,7 +102,9 @@ static void roster_fill(const struct stream *s, uint32_t slot, uint64_t word, ui
         };
         info->stats.messages = count - info->stats.missed_messages;
         info->stats.lag_bytes = tail > info->cursor ? tail - info->cursor : 0;
-        info->stats.uptime_ns = wait_wall_ns() - info->stats.attached_ns;
+        int64_t now = wait_wall_ns();
+        if (info->stats.attached_ns > 0 && info->stats.attached_ns < now)
+                info->stats.uptime_ns = now - info->stats.attached_ns;
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED)
                 info->stats.missed_messages += (ABI_CONSUMER_REACH(word) - count) & ABI_REACH_MASK;
         snprintf(info->name, sizeof info->name, "%.*s", TORC_LABEL_MAX, c->name);

@@ -209,7 +209,8 @@ int snapshot_consumers(const struct torc_inspector *in, const struct abi_ctl *ct
                         continue;
                 bool reads = c->connection != TORC_TERMINATED && info->tail > c->cursor;
                 c->stats.lag_bytes = reads ? info->tail - c->cursor : 0;
-                c->stats.uptime_ns = now > c->stats.attached_ns ? now - c->stats.attached_ns : 0;
+                bool before = c->stats.attached_ns > 0 && c->stats.attached_ns < now; /* it may be any number */
+                c->stats.uptime_ns = before ? now - c->stats.attached_ns : 0;
                 info->n_consumers++;
         }
         return 0;

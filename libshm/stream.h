@@ -37,6 +37,8 @@ struct change {
 int stream_open(struct stream *s, struct torc_bus *bus, struct handle *handle, const char *name,
                 const struct torc_stream_config *config, unsigned flags, bool *created);
 void stream_close(struct stream *s);
+void stream_empty(int fd);
+int stream_take_away(struct torc_bus *bus, const char *dir, int fd);
 
 int stream_lock(struct stream *s, int64_t deadline);
 void stream_unlock(struct stream *s);
