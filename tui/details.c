@@ -119,7 +119,7 @@ static void details_table(struct pen *pen, const struct model *m, const struct v
         if (t.n == 0) {
                 pen_field(pen, view->title, STYLE_DIM, "%s", view->empty);
         } else {
-                table_fit(&l, &t, m, pen->s->width, pen->s->ascii, 0, t.n);
+                table_fit(&l, &t, m, pen->s->width, pen->s->ascii);
                 order.sort = -1; /* no mark: there is no key to change it here */
                 table_draw_head(pen->s, pen->y++, &t, &l, &order);
         }

@@ -336,7 +336,7 @@ static void draw_table(struct screen *s, int y, int height, const struct model *
         if (table_build(&t, views[ui->view], m, 0, v->filter, &v->order))
                 snprintf(ui->message, sizeof ui->message, "out of memory");
         draw_settle(ui, &t, m, height - 1);
-        table_fit(&l, &t, m, s->width, s->ascii, 0, t.n);
+        table_fit(&l, &t, m, s->width, s->ascii);
         table_draw_head(s, y, &t, &l, &v->order);
         draw_order(s, y - 1, tabs_end, &t, &l, &v->order);
         for (int i = 0; i < height - 1 && v->top + (size_t)i < t.n; i++) {

@@ -35,7 +35,7 @@ static int print_view(FILE *out, const struct model *m, const struct ui *ui, int
                 rc = -ENOMEM;
         if (rc == 0) {
                 int rows = (int)t.n + 1;
-                table_fit(&l, &t, m, width, ui->ascii, 0, t.n);
+                table_fit(&l, &t, m, width, ui->ascii);
                 table_draw_head(&s, 0, &t, &l, &v->order);
                 for (size_t i = 0; i < t.n; i++)
                         table_draw_row(&s, (int)i + 1, &t, m, &l, i);

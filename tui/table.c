@@ -2,8 +2,8 @@
  * table.c - rows and columns; the same for every view.
  *
  * Columns are fitted by priority: those with the lowest numbers that fit with their least width are shown, in the
- * view's order; what is left of the width goes to columns that could use more, first to the most important ones. A
- * number is never cut: its column is as wide as its unit needs, or absent.
+ * view's order, and luxuries only when the rest has a good width. What is then left goes to columns that could use
+ * more, a little to each in turn. A number is never cut: its column is as wide as its unit needs, or absent.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP      2   /* blanks between columns */
-#define FIT_ROWS 400 /* rows whose width is measured */
+#define GAP        2   /* blanks between columns */
+#define FIT_ROWS   400 /* rows whose width is measured */
+#define PRIORITIES 20
 
 static void table_get(const struct table *t, const struct model *m, const struct row *row, int column,
                       struct value *v)
@@ -113,35 +114,43 @@ void table_free(struct table *t)
 
 /* ---- columns --------------------------------------------------------------------------------------------- */
 
-/* Which columns fit with their least width? */
-static int table_choose(struct table_layout *l, const struct view *view, int width)
+/* Columns from this priority on are shown only when the ones before them have a good width. */
+#define FIT_GOOD 5
+
+static int table_width(const struct table_layout *l, const struct view *view, bool good)
 {
-        int used = 1; /* a blank at the left edge */
-        for (int priority = 0; priority < 100; priority++) {
-                for (int i = 0; i < view->n_columns; i++) {
-                        const struct column *c = &view->columns[i];
-                        int gap = used > 1 ? GAP : 0;
-                        if (c->priority != priority)
-                                continue;
-                        if (priority > 0 && used + gap + c->min > width)
-                                return used;
-                        l->width[i] = c->min;
-                        used += gap + c->min;
-                }
+        int used = 1 - GAP; /* a blank at the left edge */
+        for (int i = 0; i < view->n_columns; i++) {
+                if (l->width[i])
+                        used += GAP + (good ? view->columns[i].good : view->columns[i].min);
         }
         return used;
 }
 
-static int table_wanted(const struct table *t, const struct model *m, int column, bool ascii, size_t from,
-                        size_t count)
+/* Which columns are shown? Marks them with their least width. */
+static void table_choose(struct table_layout *l, const struct view *view, int width)
+{
+        for (int priority = 0; priority < PRIORITIES; priority++) {
+                for (int i = 0; i < view->n_columns; i++) {
+                        const struct column *c = &view->columns[i];
+                        if (c->priority != priority)
+                                continue;
+                        l->width[i] = c->min;
+                        if (priority > 0 && table_width(l, view, priority >= FIT_GOOD) > width) {
+                                l->width[i] = 0;
+                                return;
+                        }
+                }
+        }
+}
+
+static int table_wanted(const struct table *t, const struct model *m, int column, bool ascii)
 {
         const struct column *c = &t->view->columns[column];
         if (c->kind != COLUMN_TEXT)
                 return c->max;
         int wanted = text_columns(c->title, ascii);
-        if (count > FIT_ROWS)
-                count = FIT_ROWS;
-        for (size_t i = from; i < t->n && i < from + count; i++) {
+        for (size_t i = 0; i < t->n && i < FIT_ROWS; i++) {
                 struct value v;
                 table_get(t, m, &t->rows[i], column, &v);
                 int columns = text_columns(v.text, ascii);
@@ -150,23 +159,39 @@ static int table_wanted(const struct table *t, const struct model *m, int column
         return wanted < c->max ? wanted : c->max;
 }
 
-void table_fit(struct table_layout *l, const struct table *t, const struct model *m, int width, bool ascii,
-               size_t from, size_t count)
+/* Widen columns up to `target`, the more important ones first, each by at most `step`. Returns what is left. */
+static int table_widen(struct table_layout *l, const struct view *view, const int *target, int step, int left)
 {
-        const struct view *view = t->view;
-        *l = (struct table_layout){0};
-        int left = width - table_choose(l, view, width);
-        for (int priority = 0; priority < 100 && left > 0; priority++) {
+        for (int priority = 0; priority < PRIORITIES && left > 0; priority++) {
                 for (int i = 0; i < view->n_columns; i++) {
                         if (view->columns[i].priority != priority || !l->width[i])
                                 continue;
-                        int more = table_wanted(t, m, i, ascii, from, count) - l->width[i];
+                        int more = target[i] - l->width[i];
+                        more = more > step ? step : more;
                         more = more > left ? left : more;
                         if (more > 0) {
                                 l->width[i] += more;
                                 left -= more;
                         }
                 }
+        }
+        return left;
+}
+
+void table_fit(struct table_layout *l, const struct table *t, const struct model *m, int width, bool ascii)
+{
+        const struct view *view = t->view;
+        int good[TABLE_COLUMNS], wanted[TABLE_COLUMNS];
+        *l = (struct table_layout){0};
+        table_choose(l, view, width);
+        for (int i = 0; i < view->n_columns; i++) {
+                wanted[i] = l->width[i] ? table_wanted(t, m, i, ascii) : 0;
+                good[i] = wanted[i] < view->columns[i].good ? wanted[i] : view->columns[i].good;
+        }
+        int left = table_widen(l, view, good, width, width - table_width(l, view, false));
+        for (int before = left + 1; left > 0 && left < before;) {
+                before = left;
+                left = table_widen(l, view, wanted, 2, left);
         }
         for (int i = 0, x = 1; i < view->n_columns; i++) {
                 l->x[i] = x;

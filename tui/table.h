@@ -34,9 +34,8 @@ void table_free(struct table *t);
 
 bool table_matches(const struct table *t, const struct model *m, const struct row *row, const char *text);
 
-/* Fit the columns into `width`, judging the width of text by the rows from..from + count. */
-void table_fit(struct table_layout *l, const struct table *t, const struct model *m, int width, bool ascii,
-               size_t from, size_t count);
+/* Fit the columns into `width`, judging the width of text by the first rows. */
+void table_fit(struct table_layout *l, const struct table *t, const struct model *m, int width, bool ascii);
 
 void table_draw_head(struct screen *s, int y, const struct table *t, const struct table_layout *l,
                      const struct table_order *order);

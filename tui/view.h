@@ -40,8 +40,8 @@ enum column_kind {
 struct column {
         const char *title;
         enum column_kind kind;
-        int min, max; /* columns of the terminal; wider if there is room, up to max */
-        int priority; /* 0 always shown; the highest go first when the width is small */
+        int min, good, max; /* columns of the terminal: the least, enough for most, the most that is of use */
+        int priority;       /* 0 always shown; the highest go first when the width is small */
         const char *help;
         void (*get)(const struct model *m, const struct row *row, struct value *v);
 };

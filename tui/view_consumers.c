@@ -101,28 +101,30 @@ static void get_segment(const struct model *m, const struct row *row, struct val
         value_count(v, consumer_of(m, row)->segment);
 }
 
-#define CONSUMER_STREAM {"STREAM", COLUMN_TEXT, 9, 48, 1, "the stream it reads", get_stream},
-#define CONSUMER_COLUMNS(stream)                                                                                   \
-        {"CONSUMER", COLUMN_TEXT, 10, 32, 0, "name of the consumer", get_name},                                    \
-                stream{"STATE",  COLUMN_TEXT, 10, 10, 3, "connecting, connected, or gone (dead or disconnected)",  \
-                       get_state},                                                                                 \
-                {"MSG/S", COLUMN_NUMBER, 6, 6, 1, "messages delivered per second", get_message_rate},              \
-                {"BYTES/S", COLUMN_NUMBER, 7, 7, 6, "payload delivered per second", get_byte_rate},                \
-                {"LAG", COLUMN_BAR, 4, 17, 0, "how much of the ring it has still to read", get_lag},               \
-                {"BEHIND", COLUMN_NUMBER, 7, 7, 2, "the same in bytes of the ring", get_behind},                   \
-                {"MISSED", COLUMN_NUMBER, 6, 6, 4, "messages lost to lagging, by this attachment", get_missed},    \
-                {"PID", COLUMN_NUMBER, 7, 7, 5, "its process", get_pid},                                           \
-                {"UPTIME", COLUMN_NUMBER, 6, 6, 7, "since it attached", get_uptime},                               \
-                {"READ", COLUMN_NUMBER, 5, 5, 8, "messages delivered", get_messages},                              \
-                {"BYTES", COLUMN_NUMBER, 7, 7, 9, "their payload", get_bytes},                                     \
-                {"TAGS", COLUMN_TEXT, 6, 30, 10, "tags of its process", get_tags},                                 \
-                {"PEER", COLUMN_TEXT, 6, 24, 11, "name of its process on the bus", get_peer},                      \
-        {                                                                                                          \
-                "SEG", COLUMN_NUMBER, 4, 5, 12, "segment it stands in", get_segment                                \
-        }
+/* clang-format off */
+#define NAME_COLUMN {"CONSUMER", COLUMN_TEXT, 10, 14, 32, 0, "name of the consumer", get_name}
+#define OTHER_COLUMNS                                                                                             \
+        {"STATE", COLUMN_TEXT, 10, 10, 10, 3, "connecting, connected, or gone (dead or disconnected)", get_state}, \
+        {"MSG/S", COLUMN_NUMBER, 6, 6, 6, 1, "messages delivered per second", get_message_rate},                  \
+        {"BYTES/S", COLUMN_NUMBER, 7, 7, 7, 6, "payload delivered per second", get_byte_rate},                    \
+        {"LAG", COLUMN_BAR, 4, 12, 17, 0, "how much of the ring it has still to read", get_lag},                  \
+        {"BEHIND", COLUMN_NUMBER, 7, 7, 7, 2, "the same in bytes of the ring", get_behind},                       \
+        {"MISSED", COLUMN_NUMBER, 6, 6, 6, 4, "messages lost to lagging, by this attachment", get_missed},        \
+        {"PID", COLUMN_NUMBER, 7, 7, 7, 5, "its process", get_pid},                                               \
+        {"UPTIME", COLUMN_NUMBER, 6, 6, 6, 7, "since it attached", get_uptime},                                   \
+        {"READ", COLUMN_NUMBER, 5, 5, 5, 8, "messages delivered", get_messages},                                  \
+        {"BYTES", COLUMN_NUMBER, 7, 7, 7, 9, "their payload", get_bytes},                                         \
+        {"TAGS", COLUMN_TEXT, 6, 10, 30, 10, "tags of its process", get_tags},                                    \
+        {"PEER", COLUMN_TEXT, 6, 14, 24, 11, "name of its process on the bus", get_peer},                         \
+        {"SEG", COLUMN_NUMBER, 5, 5, 5, 12, "segment it stands in", get_segment}
 
-static const struct column columns[] = {CONSUMER_COLUMNS(CONSUMER_STREAM)};
-static const struct column columns_of_stream[] = {CONSUMER_COLUMNS()};
+static const struct column columns[] = {
+        NAME_COLUMN,
+        {"STREAM", COLUMN_TEXT, 9, 14, 48, 1, "the stream it reads", get_stream},
+        OTHER_COLUMNS,
+};
+static const struct column columns_of_stream[] = {NAME_COLUMN, OTHER_COLUMNS};
+/* clang-format on */
 
 static size_t count_rows(const struct model *m, size_t subject)
 {

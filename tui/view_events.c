@@ -45,11 +45,11 @@ static void get_number(const struct model *m, const struct row *row, struct valu
 }
 
 static const struct column columns[] = {
-        {"NO", COLUMN_NUMBER, 7, 7, 4, "rises by one with each event; the newest is at the top", get_number},
-        {"DATE", COLUMN_TEXT, 10, 10, 3, "when it happened", get_date},
-        {"TIME", COLUMN_TEXT, 8, 8, 0, "when it happened", get_time},
-        {"EVENT", COLUMN_TEXT, 10, 10, 1, "what kind", get_kind},
-        {"WHAT", COLUMN_TEXT, 16, 232, 0, "what happened", get_text},
+        {"NO", COLUMN_NUMBER, 7, 7, 7, 6, "rises by one with each event; the newest is at the top", get_number},
+        {"DATE", COLUMN_TEXT, 10, 10, 10, 5, "when it happened", get_date},
+        {"TIME", COLUMN_TEXT, 8, 8, 8, 0, "when it happened", get_time},
+        {"EVENT", COLUMN_TEXT, 10, 10, 10, 1, "what kind", get_kind},
+        {"WHAT", COLUMN_TEXT, 16, 40, 232, 0, "what happened", get_text},
 };
 
 static size_t count_rows(const struct model *m, size_t subject)

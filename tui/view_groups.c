@@ -127,20 +127,20 @@ static void get_command(const struct model *m, const struct row *row, struct val
 }
 
 static const struct column columns[] = {
-        {"GROUP", COLUMN_TEXT, 9, 32, 0, "name of the group", get_group},
-        {"#", COLUMN_NUMBER, 2, 4, 0, "number of the member", get_index},
-        {"STATE", COLUMN_TEXT, 11, 11, 0, "stopped, delayed, running, stopping, quarantined", get_state},
-        {"UP / IN", COLUMN_NUMBER, 9, 9, 1, "it has run for so long, or will be started in so long", get_time},
-        {"PID", COLUMN_NUMBER, 7, 7, 2, "its process", get_pid},
-        {"RESTARTS", COLUMN_NUMBER, 8, 8, 3, "over its life", get_restarts},
-        {"LAST END", COLUMN_TEXT, 8, 10, 4, "how it ended the last time", get_last},
-        {"STREAM", COLUMN_TEXT, 8, 40, 6, "the stream the group produces", get_stream},
-        {"ACCESS", COLUMN_TEXT, 9, 9, 8, "how its members open it", get_access},
-        {"CAUSE", COLUMN_TEXT, 10, 60, 5, "why it is in this state", get_cause},
-        {"BACKOFF", COLUMN_NUMBER, 7, 7, 7, "the next one, if it ends again", get_backoff},
-        {"RESTART", COLUMN_TEXT, 9, 9, 9, "when it is restarted", get_restart},
-        {"LOG LOST", COLUMN_NUMBER, 8, 8, 11, "bytes of its output that were dropped", get_log_dropped},
-        {"COMMAND", COLUMN_TEXT, 10, 80, 10, "what it runs", get_command},
+        {"GROUP", COLUMN_TEXT, 9, 12, 32, 0, "name of the group", get_group},
+        {"#", COLUMN_NUMBER, 2, 2, 4, 0, "number of the member", get_index},
+        {"STATE", COLUMN_TEXT, 11, 11, 11, 0, "stopped, delayed, running, stopping, quarantined", get_state},
+        {"UP / IN", COLUMN_NUMBER, 9, 9, 9, 1, "it has run for so long, or will be started in so long", get_time},
+        {"PID", COLUMN_NUMBER, 7, 7, 7, 2, "its process", get_pid},
+        {"RESTARTS", COLUMN_NUMBER, 8, 8, 8, 3, "over its life", get_restarts},
+        {"LAST END", COLUMN_TEXT, 8, 8, 10, 4, "how it ended the last time", get_last},
+        {"STREAM", COLUMN_TEXT, 8, 14, 40, 6, "the stream the group produces", get_stream},
+        {"ACCESS", COLUMN_TEXT, 9, 9, 9, 8, "how its members open it", get_access},
+        {"CAUSE", COLUMN_TEXT, 10, 30, 60, 5, "why it is in this state", get_cause},
+        {"BACKOFF", COLUMN_NUMBER, 7, 7, 7, 7, "the next one, if it ends again", get_backoff},
+        {"RESTART", COLUMN_TEXT, 9, 9, 9, 9, "when it is restarted", get_restart},
+        {"LOG LOST", COLUMN_NUMBER, 8, 8, 8, 11, "bytes of its output that were dropped", get_log_dropped},
+        {"COMMAND", COLUMN_TEXT, 10, 20, 80, 10, "what it runs", get_command},
 };
 
 /* Groups that have no member are listed after the members. */

@@ -73,18 +73,18 @@ static void get_slot(const struct model *m, const struct row *row, struct value 
 }
 
 static const struct column columns[] = {
-        {"PEER", COLUMN_TEXT, 10, 32, 0, "name of the process on the bus", get_name},
-        {"PID", COLUMN_NUMBER, 7, 7, 0, "its process", get_pid},
-        {"STATE", COLUMN_TEXT, 5, 5, 1, "alive while the kernel keeps its lock; dead ones wait to be cleaned up",
+        {"PEER", COLUMN_TEXT, 10, 14, 32, 0, "name of the process on the bus", get_name},
+        {"PID", COLUMN_NUMBER, 7, 7, 7, 0, "its process", get_pid},
+        {"STATE", COLUMN_TEXT, 5, 5, 5, 1, "alive while the kernel keeps its lock; dead ones wait to be cleaned up",
          get_state},
-        {"PROD", COLUMN_NUMBER, 5, 5, 2, "producers it has open", get_producers},
-        {"CONS", COLUMN_NUMBER, 5, 5, 2, "consumers it has open", get_consumers},
-        {"UPTIME", COLUMN_NUMBER, 6, 6, 3, "since it attached", get_uptime},
-        {"STREAMS", COLUMN_TEXT, 10, 80, 4, "on these streams", get_streams},
-        {"MEMBER", COLUMN_TEXT, 8, 28, 6, "which member of which group it is", get_member},
-        {"TAGS", COLUMN_TEXT, 6, 40, 5, "its tags", get_tags},
-        {"UID", COLUMN_NUMBER, 10, 10, 7, "its user", get_user},
-        {"SLOT", COLUMN_NUMBER, 5, 5, 8, "its place in the bus's table", get_slot},
+        {"PROD", COLUMN_NUMBER, 5, 5, 5, 2, "producers it has open", get_producers},
+        {"CONS", COLUMN_NUMBER, 5, 5, 5, 2, "consumers it has open", get_consumers},
+        {"UPTIME", COLUMN_NUMBER, 6, 6, 6, 3, "since it attached", get_uptime},
+        {"STREAMS", COLUMN_TEXT, 10, 20, 80, 4, "on these streams", get_streams},
+        {"MEMBER", COLUMN_TEXT, 8, 8, 28, 6, "which member of which group it is", get_member},
+        {"TAGS", COLUMN_TEXT, 6, 10, 40, 5, "its tags", get_tags},
+        {"UID", COLUMN_NUMBER, 10, 10, 10, 7, "its user", get_user},
+        {"SLOT", COLUMN_NUMBER, 5, 5, 5, 8, "its place in the bus's table", get_slot},
 };
 
 static size_t count_rows(const struct model *m, size_t subject)

@@ -81,15 +81,15 @@ static void get_note(const struct model *m, const struct row *row, struct value 
 }
 
 static const struct column producer_columns[] = {
-        {"PRODUCER", COLUMN_TEXT, 10, 32, 0, "", get_producer},
-        {"STATE", COLUMN_TEXT, 7, 7, 0, "", get_state},
-        {"PID", COLUMN_NUMBER, 7, 7, 1, "", get_pid},
-        {"EPOCH", COLUMN_NUMBER, 6, 10, 4, "", get_epoch},
-        {"MSG/S", COLUMN_NUMBER, 6, 6, 2, "", get_message_rate},
-        {"MSGS", COLUMN_NUMBER, 5, 5, 5, "", get_messages},
-        {"BYTES", COLUMN_NUMBER, 7, 7, 6, "", get_bytes},
-        {"OPEN CLAIM", COLUMN_TEXT, 15, 17, 3, "", get_claim},
-        {"NOTE", COLUMN_TEXT, 12, 80, 7, "", get_note},
+        {"PRODUCER", COLUMN_TEXT, 10, 10, 32, 0, "", get_producer},
+        {"STATE", COLUMN_TEXT, 7, 7, 7, 0, "", get_state},
+        {"PID", COLUMN_NUMBER, 7, 7, 7, 1, "", get_pid},
+        {"EPOCH", COLUMN_NUMBER, 6, 6, 10, 4, "", get_epoch},
+        {"MSG/S", COLUMN_NUMBER, 6, 6, 6, 2, "", get_message_rate},
+        {"MSGS", COLUMN_NUMBER, 5, 5, 5, 5, "", get_messages},
+        {"BYTES", COLUMN_NUMBER, 7, 7, 7, 6, "", get_bytes},
+        {"OPEN CLAIM", COLUMN_TEXT, 15, 16, 17, 3, "", get_claim},
+        {"NOTE", COLUMN_TEXT, 12, 30, 80, 7, "", get_note},
 };
 
 static size_t count_producers(const struct model *m, size_t subject)
@@ -142,10 +142,10 @@ static void get_waiter_state(const struct model *m, const struct row *row, struc
 }
 
 static const struct column waiter_columns[] = {
-        {"PLACE", COLUMN_NUMBER, 5, 5, 0, "", get_place},
-        {"WAITS FOR EXCLUSIVE ACCESS", COLUMN_TEXT, 12, 40, 0, "", get_waiter},
-        {"STATE", COLUMN_TEXT, 7, 7, 1, "", get_waiter_state},
-        {"PID", COLUMN_NUMBER, 7, 7, 2, "", get_waiter_pid},
+        {"PLACE", COLUMN_NUMBER, 5, 5, 5, 0, "", get_place},
+        {"WAITS FOR EXCLUSIVE ACCESS", COLUMN_TEXT, 12, 12, 40, 0, "", get_waiter},
+        {"STATE", COLUMN_TEXT, 7, 7, 7, 1, "", get_waiter_state},
+        {"PID", COLUMN_NUMBER, 7, 7, 7, 2, "", get_waiter_pid},
 };
 
 static size_t count_waiters(const struct model *m, size_t subject)
@@ -211,13 +211,13 @@ static void get_free(const struct model *m, const struct row *row, struct value 
 }
 
 static const struct column segment_columns[] = {
-        {"SEGMENT", COLUMN_NUMBER, 7, 7, 0, "", get_number},
-        {"STATE", COLUMN_TEXT, 8, 14, 0, "", get_segment_state},
-        {"EPOCH", COLUMN_NUMBER, 6, 10, 2, "", get_segment_epoch},
-        {"RING", COLUMN_NUMBER, 7, 7, 0, "", get_capacity},
-        {"FREE", COLUMN_NUMBER, 7, 7, 1, "", get_free},
-        {"FROM POSITION", COLUMN_NUMBER, 19, 19, 4, "", get_base},
-        {"TO POSITION", COLUMN_NUMBER, 19, 19, 3, "", get_tail},
+        {"SEGMENT", COLUMN_NUMBER, 7, 7, 7, 0, "", get_number},
+        {"STATE", COLUMN_TEXT, 8, 8, 14, 0, "", get_segment_state},
+        {"EPOCH", COLUMN_NUMBER, 6, 6, 10, 2, "", get_segment_epoch},
+        {"RING", COLUMN_NUMBER, 7, 7, 7, 0, "", get_capacity},
+        {"FREE", COLUMN_NUMBER, 7, 7, 7, 1, "", get_free},
+        {"FROM POSITION", COLUMN_NUMBER, 19, 19, 19, 4, "", get_base},
+        {"TO POSITION", COLUMN_NUMBER, 19, 19, 19, 3, "", get_tail},
 };
 
 static size_t count_segments(const struct model *m, size_t subject)

@@ -96,7 +96,7 @@ static void get_epoch(const struct model *m, const struct row *row, struct value
                 return;
         uint32_t epoch = stream_of(m, row)->epoch;
         value_count(v, epoch);
-        if (epoch < 1000000)
+        if (epoch < 100000)
                 value_printf(v, STYLE_PLAIN, "%u", epoch); /* exact while it fits: people compare epochs */
 }
 
@@ -166,27 +166,28 @@ static void get_segments(const struct model *m, const struct row *row, struct va
 }
 
 static const struct column columns[] = {
-        {"STREAM", COLUMN_TEXT, 12, 48, 0, "name of the stream", get_name},
-        {"STATE", COLUMN_TEXT, 7, 9, 1,
+        {"STREAM", COLUMN_TEXT, 12, 14, 48, 0, "name of the stream", get_name},
+        {"STATE", COLUMN_TEXT, 7, 7, 9, 1,
          "its most important trouble (damaged, claim, offline, blocked), or active, idle, ended", get_state},
-        {"MSG/S", COLUMN_NUMBER, 6, 6, 0, "messages committed per second", get_message_rate},
-        {"BYTES/S", COLUMN_NUMBER, 7, 7, 3, "payload committed per second", get_byte_rate},
-        {"HISTORY", COLUMN_SPARK, 10, 30, 7, "messages per second, the newest at the right", get_history},
-        {"LAG", COLUMN_BAR, 4, 17, 2, "how much of the ring the slowest reader has still to read", get_lag},
-        {"SLOWEST", COLUMN_TEXT, 8, 24, 8, "that reader", get_slowest},
-        {"OWNER", COLUMN_TEXT, 8, 24, 4, "exclusive producer, or shared", get_owner},
-        {"EPOCH", COLUMN_NUMBER, 6, 6, 5, "grows by one with each new owner", get_epoch},
-        {"PROD", COLUMN_NUMBER, 5, 5, 6, "live producers", get_producers},
-        {"CONS", COLUMN_NUMBER, 5, 5, 6, "connected consumers", get_consumers},
-        {"WAIT", COLUMN_NUMBER, 5, 5, 9, "producers that wait for exclusive access", get_waiters},
-        {"LOST", COLUMN_NUMBER, 5, 5, 5, "messages that some consumer did not get; details tell why", get_lost},
-        {"OPEN CLAIM", COLUMN_TEXT, 12, 30, 9, "at least so long one claim has been open, and whose it is",
+        {"MSG/S", COLUMN_NUMBER, 6, 6, 6, 0, "messages committed per second", get_message_rate},
+        {"BYTES/S", COLUMN_NUMBER, 7, 7, 7, 4, "payload committed per second", get_byte_rate},
+        {"HISTORY", COLUMN_SPARK, 10, 16, 30, 7, "messages per second, the newest at the right", get_history},
+        {"LAG", COLUMN_BAR, 4, 12, 17, 2, "how much of the ring the slowest reader has still to read", get_lag},
+        {"SLOWEST", COLUMN_TEXT, 8, 14, 24, 8, "that reader", get_slowest},
+        {"OWNER", COLUMN_TEXT, 8, 8, 24, 3, "exclusive producer, or shared", get_owner},
+        {"EPOCH", COLUMN_NUMBER, 5, 5, 5, 5, "grows by one with each new owner", get_epoch},
+        {"PROD", COLUMN_NUMBER, 5, 5, 5, 6, "live producers", get_producers},
+        {"CONS", COLUMN_NUMBER, 5, 5, 5, 6, "connected consumers", get_consumers},
+        {"WAIT", COLUMN_NUMBER, 5, 5, 5, 9, "producers that wait for exclusive access", get_waiters},
+        {"LOST", COLUMN_NUMBER, 5, 5, 5, 5, "messages that some consumer did not get; details tell why", get_lost},
+        {"OPEN CLAIM", COLUMN_TEXT, 12, 16, 30, 9, "at least so long one claim has been open, and whose it is",
          get_claim},
-        {"MSGS", COLUMN_NUMBER, 5, 5, 10, "messages committed ever", get_messages},
-        {"BYTES", COLUMN_NUMBER, 7, 7, 11, "their payload", get_bytes},
-        {"RING", COLUMN_NUMBER, 7, 7, 12, "capacity of the present segment", get_capacity},
-        {"ON LAG", COLUMN_TEXT, 10, 10, 13, "what happens to a consumer that is a whole ring behind", get_policy},
-        {"SEGS", COLUMN_NUMBER, 5, 5, 13, "segments in the chain", get_segments},
+        {"MSGS", COLUMN_NUMBER, 5, 5, 5, 10, "messages committed ever", get_messages},
+        {"BYTES", COLUMN_NUMBER, 7, 7, 7, 11, "their payload", get_bytes},
+        {"RING", COLUMN_NUMBER, 7, 7, 7, 12, "capacity of the present segment", get_capacity},
+        {"ON LAG", COLUMN_TEXT, 10, 10, 10, 13, "what happens to a consumer that is a whole ring behind",
+         get_policy},
+        {"SEGS", COLUMN_NUMBER, 5, 5, 5, 13, "segments in the chain", get_segments},
 };
 
 static size_t count_rows(const struct model *m, size_t subject)
