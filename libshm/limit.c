@@ -14,16 +14,22 @@
 #include <errno.h>
 #include <sched.h>
 
+#define LIMIT_TRIES 100 /* looks at a claim in progress */
+
+static bool limit_counts(const struct abi_consumer *c)
+{
+        unsigned state = ABI_CONSUMER_STATE(atomic_load_explicit(&c->word, memory_order_acquire)); /* [slot.r] */
+        return state == ABI_CONSUMER_JOINING || state == ABI_CONSUMER_ACTIVE;
+}
+
 /* The position at which the slowest connected consumer stands, for a producer in segment `number`; at most `from`. */
-uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, uint64_t from)
+static uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, uint64_t from)
 {
         uint64_t min = from;
         uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_acquire); /* [slot.r] */
         for (uint32_t i = 0; i < top && i < ABI_CONSUMERS; i++) {
                 const struct abi_consumer *c = &s->ctl->consumer[i];
-                uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
-                unsigned state = ABI_CONSUMER_STATE(word);
-                if (state != ABI_CONSUMER_JOINING && state != ABI_CONSUMER_ACTIVE)
+                if (!limit_counts(c))
                         continue;
                 /* [cursor.r] acquire, pairs with [cursor.w]: its reads before the cursor are done. The segment first:
                  * a cursor of an earlier segment counts as this one's base. */
@@ -37,6 +43,20 @@ uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, u
                         min = cursor;
         }
         return min;
+}
+
+/* Has every connected consumer read up to and including the message at a position? Positions go on over segments, so
+ * that cursors compare whatever segment they stand in. */
+bool limit_read_by_all(const struct stream *s, uint64_t position)
+{
+        uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_acquire); /* [slot.r] */
+        for (uint32_t i = 0; i < top && i < ABI_CONSUMERS; i++) {
+                const struct abi_consumer *c = &s->ctl->consumer[i];
+                /* [cursor.r] acquire, pairs with [cursor.w]. */
+                if (limit_counts(c) && atomic_load_explicit(&c->cursor, memory_order_acquire) <= position)
+                        return false;
+        }
+        return true;
 }
 
 /* Raise limit as far as it may go, as far as is useful, so that a claim may end at `need`. Tells what is in the way. */
@@ -60,34 +80,54 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
 
 /* ---- disconnecting laggards ------------------------------------------------------------------------------ */
 
-/* Count the messages from a position to the end of the chain. A claim in progress is waited for a little. */
-static uint64_t kick_count(struct stream *s, uint64_t number, uint64_t position, uint64_t *end)
+/* In one segment. A claim in progress is waited for a little; that of a dead producer, which nobody else may be about to
+ * settle, is recovered. */
+static uint64_t limit_count_segment(struct stream *s, const struct ring *r, uint64_t *position, uint64_t to)
 {
-        uint64_t messages = 0, current = stream_current(s);
-        *end = position;
-        for (; number <= current; number++) {
-                struct segment seg;
-                if (segment_open(&seg, s, number, SEGMENT_LOOK))
-                        break;
-                uint64_t n, from = *end, tail = ring_tail(&seg.ring, NULL);
-                for (int tries = 0; ring_count(&seg.ring, from, tail, &n) == RING_HOLE && tries < 100; tries++)
-                        sched_yield();
+        uint64_t messages = 0, n;
+        for (int tries = 0;; tries++) {
+                enum ring_result result = ring_walk(r, position, to, &n);
                 messages += n;
-                *end = tail;
-                segment_close(&seg);
+                if (result != RING_HOLE || tries == LIMIT_TRIES)
+                        return messages;
+                if (tries == LIMIT_TRIES / 2)
+                        segment_recover(s, r->number, *position);
+                else
+                        sched_yield();
         }
-        return messages;
 }
 
-/* A consumer's cursor with the count that belongs to it. */
-static void kick_stand(const struct abi_consumer *c, uint64_t *cursor, uint64_t *count)
+/*
+ * limit_count - count the messages from *at to position `until` or the end of the chain, and move *at to where the count
+ * ends: there, or at a claim that stays open.
+ */
+uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until)
+{
+        uint64_t messages = 0;
+        struct segment seg;
+        for (;;) {
+                uint64_t current = stream_current(s); /* before the tail: an earlier segment's tail is final */
+                if (segment_open(&seg, s, at->segment, SEGMENT_LOOK))
+                        return messages;
+                uint64_t tail = ring_tail(&seg.ring, NULL), to = tail < until ? tail : until;
+                messages += limit_count_segment(s, &seg.ring, &at->position, to);
+                segment_close(&seg);
+                if (at->position < to || to == until || at->segment >= current)
+                        return messages;
+                at->segment++;
+        }
+}
+
+/* Where a consumer stands, with the count that belongs to it. */
+static void kick_stand(const struct abi_consumer *c, struct limit_place *at, uint64_t *count)
 {
         for (int tries = 0; tries < 1000; tries++) {
-                uint64_t after = atomic_load_explicit(&c->count2, memory_order_acquire); /* [cursor.r] */
-                *cursor = atomic_load_explicit(&c->cursor, memory_order_acquire);        /* [cursor.r] */
-                *count = atomic_load_explicit(&c->count, memory_order_relaxed);
-                if (*count == after)
-                        return; /* nothing was passed between the two stores */
+                at->segment = atomic_load_explicit(&c->segment, memory_order_acquire);    /* [cursor.r] */
+                uint64_t after = atomic_load_explicit(&c->count2, memory_order_acquire);  /* [cursor.r] */
+                at->position = atomic_load_explicit(&c->cursor, memory_order_acquire);    /* [cursor.r] */
+                *count = atomic_load_explicit(&c->count, memory_order_acquire);
+                if (*count == after && atomic_load_explicit(&c->segment, memory_order_relaxed) == at->segment)
+                        return; /* nothing was passed between the stores */
         }
 }
 
@@ -103,13 +143,13 @@ int limit_kick(struct stream *s, unsigned slot)
                 unsigned state = ABI_CONSUMER_STATE(word);
                 if (state != ABI_CONSUMER_JOINING && state != ABI_CONSUMER_ACTIVE)
                         return -ENOENT;
-                uint64_t cursor, count, end;
-                kick_stand(c, &cursor, &count);
-                uint64_t segment = atomic_load_explicit(&c->segment, memory_order_acquire);
-                uint64_t missed = kick_count(s, segment, cursor, &end);
+                struct limit_place at;
+                uint64_t count;
+                kick_stand(c, &at, &count);
+                uint64_t missed = limit_count(s, &at, UINT64_MAX);
                 /* relaxed: ordered by the word. */
-                atomic_store_explicit(&c->kick_segment, stream_current(s), memory_order_relaxed);
-                atomic_store_explicit(&c->kick_tail, end, memory_order_relaxed);
+                atomic_store_explicit(&c->kick_segment, at.segment, memory_order_relaxed);
+                atomic_store_explicit(&c->kick_tail, at.position, memory_order_relaxed);
                 /* [kick.w] acq_rel, pairs with [kick.r]: before any licence that this gives. By CAS: a joiner may
                  * turn ACTIVE meanwhile. */
                 if (atomic_compare_exchange_strong_explicit(

@@ -13,10 +13,16 @@ enum limit_bar {
         LIMIT_CLAIM,    /* a claim in progress, a whole ring back */
 };
 
+/* A place in the chain. At the end of a segment it is at the beginning of the next one, too. */
+struct limit_place {
+        uint64_t segment, position;
+};
+
 enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64_t need);
-uint64_t limit_slowest(const struct stream *s, uint64_t number, uint64_t base, uint64_t from);
+bool limit_read_by_all(const struct stream *s, uint64_t position);
 int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need, int64_t deadline);
 int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int64_t deadline);
+uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until);
 int limit_kick(struct stream *s, unsigned slot);
 
 #endif

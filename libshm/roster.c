@@ -50,9 +50,7 @@ int torc_producer_wait_for(struct torc_producer *p, const struct torc_condition 
 
 static bool roster_flushed(struct torc_producer *p, void *arg)
 {
-        uint64_t position = *(uint64_t *)arg;
-        /* Positions go on over segments: seen from segment 0 with base 0, every cursor counts as it is. */
-        return limit_slowest(&p->stream, UINT64_MAX, 0, position + 1) > position;
+        return limit_read_by_all(&p->stream, *(uint64_t *)arg);
 }
 
 int torc_producer_flush(struct torc_producer *p, const struct torc_id *id, int timeout_ms)
