@@ -251,6 +251,12 @@ enum abi_consumer_state {
 #define ABI_CONSUMER_GEN(w) ((uint32_t)(((w) >> 4) & 0xfffff))
 #define ABI_CONSUMER_REACH(w) ((w) >> 24)
 #define ABI_REACH_MASK ((1ull << 40) - 1)
+/* What a KICKED consumer that counts `count` was cut off from. Nothing, if it read on beyond the cut between the kicker's
+ * look at the tail and the kick. */
+#define ABI_CONSUMER_CUT_OFF(w, count)                                                                           \
+        ((ABI_CONSUMER_REACH(w) - (count)) & (ABI_REACH_MASK >> 1 ^ ABI_REACH_MASK)                              \
+                 ? 0                                                                                             \
+                 : (ABI_CONSUMER_REACH(w) - (count)) & ABI_REACH_MASK)
 
 struct abi_consumer {
         /* W the consumer; R producers, monitors */

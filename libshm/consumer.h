@@ -22,6 +22,7 @@ struct torc_consumer {
         uint64_t stuck_position; /* where a frame or a successor is overdue, */
         int64_t stuck_ns;        /* since when */
         uint64_t total_before; /* messages committed on the stream before our count began */
+        bool inexact;          /* of what was missed since the last attachment, a part is not counted yet */
         bool lagged;           /* disconnected, and the caller has to be told or to reattach */
         bool viewing;
         uint32_t misses; /* looks that found nothing */

@@ -181,18 +181,8 @@ static int join_mark(struct torc_consumer *c, struct join_mark *mark)
 /* Messages between our position and a tail, over the segments in between. */
 static uint64_t join_ahead(struct torc_consumer *c, uint64_t tail)
 {
-        uint64_t ahead = 0, n, from = c->position;
-        for (uint64_t k = c->seg.ring.number; from < tail && k <= stream_current(&c->stream); k++) {
-                struct segment seg;
-                if (segment_open(&seg, &c->stream, k, SEGMENT_LOOK))
-                        break;
-                uint64_t to = ring_tail(&seg.ring, NULL);
-                ring_count(&seg.ring, from, to < tail ? to : tail, &n);
-                ahead += n;
-                from = to;
-                segment_close(&seg);
-        }
-        return ahead;
+        struct limit_place at = {c->seg.ring.number, c->position};
+        return limit_count(&c->stream, &at, tail);
 }
 
 static int join_place(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
@@ -337,7 +327,7 @@ int consumer_note_kick(struct torc_consumer *c)
         if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_KICKED || ABI_CONSUMER_GEN(word) != c->gen)
                 return TORC_ECORRUPT;
         c->lagged = true;
-        join_count_missed(c, (ABI_CONSUMER_REACH(word) - c->count) & ABI_REACH_MASK);
+        join_count_missed(c, ABI_CONSUMER_CUT_OFF(word, c->count));
         return TORC_ELAGGED;
 }
 
@@ -377,6 +367,10 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
         uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
         uint64_t first = stream_first(s);
+        if (c->position > cut) { /* we read on beyond the cut, before the kick: nothing was missed */
+                cut = c->position;
+                segment = c->seg.ring.number;
+        }
         if (segment > stream_current(s))
                 return TORC_ECORRUPT;
         int rc = join_earliest(s, segment > first ? segment : first, start);
@@ -405,13 +399,19 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         if (rc)
                 return rc;
         uint64_t from = c->position;
+        c->inexact = c->inexact || !exact;
         rc = join_activate(c, &start, &mark);
+        if (rc == TORC_ELAGGED) { /* cut off again before it got anywhere: that counts, too */
+                c->lagged = false;
+                consumer_note_kick(c);
+        }
         if (rc)
                 return rc;
         c->missed_bytes += c->position > from ? c->position - from : 0;
         atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
-        if (!exact) /* the cut was overwritten or deleted: more was missed while we were away */
+        if (c->inexact) /* the cut was overwritten or deleted: more was missed while we were away */
                 join_count_missed(c, join_gap(c, &mark));
+        c->inexact = false;
         consumer_publish(c);
         return 0;
 }

@@ -235,9 +235,9 @@ int stream_retire_consumer(struct stream *s, unsigned slot)
         struct abi_consumer *c = &ctl->consumer[slot];
         uint64_t word = atomic_load_explicit(&c->word, memory_order_relaxed);
         uint64_t missed = atomic_load_explicit(&c->missed, memory_order_relaxed);
+        uint64_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED)
-                missed += (ABI_CONSUMER_REACH(word) - atomic_load_explicit(&c->count, memory_order_relaxed)) &
-                          ABI_REACH_MASK;
+                missed += ABI_CONSUMER_CUT_OFF(word, count);
         char name[STREAM_FILE_MAX];
         snprintf(name, sizeof name, "poll.%u", slot);
         unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0);

@@ -241,12 +241,13 @@ uint64_t ring_earliest(const struct ring *r)
         return limit - r->base <= r->capacity ? r->base : limit - r->capacity;
 }
 
-/* Count the messages in [from, to). Stops with RING_HOLE at an uncommitted frame, having counted so far. */
-enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, uint64_t *messages)
+/* Count the messages from *position to `to`, moving it along. Stops with RING_HOLE at an uncommitted frame, having counted
+ * so far. */
+enum ring_result ring_walk(const struct ring *r, uint64_t *position, uint64_t to, uint64_t *messages)
 {
-        uint64_t n = 0;
+        uint64_t n = 0, p = *position;
         enum ring_result result = RING_OK;
-        for (uint64_t p = from; p < to;) {
+        while (p < to) {
                 struct ring_frame f;
                 result = ring_peek(r, p, &f);
                 if (result != RING_OK)
@@ -254,8 +255,15 @@ enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, ui
                 n += !(f.flags & ABI_FRAME_PAD);
                 p = f.next;
         }
+        *position = p;
         *messages = n;
         return result;
+}
+
+/* Count the messages in [from, to), as ring_walk(). */
+enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, uint64_t *messages)
+{
+        return ring_walk(r, &from, to, messages);
 }
 
 /* ---- limit ----------------------------------------------------------------------------------------------- */

@@ -104,7 +104,7 @@ static void roster_fill(const struct stream *s, uint32_t slot, uint64_t word, ui
         if (info->stats.attached_ns > 0 && info->stats.attached_ns < now)
                 info->stats.uptime_ns = now - info->stats.attached_ns;
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED)
-                info->stats.missed_messages += (ABI_CONSUMER_REACH(word) - count) & ABI_REACH_MASK;
+                info->stats.missed_messages += ABI_CONSUMER_CUT_OFF(word, count);
         snprintf(info->name, sizeof info->name, "%.*s", TORC_LABEL_MAX, c->name);
         const struct abi_peer *peer = bus_peer(s->bus, atomic_load_explicit(&c->peer_slot, memory_order_relaxed),
                                                atomic_load_explicit(&c->peer_gen, memory_order_relaxed));

@@ -150,7 +150,7 @@ static void snapshot_consumer_counts(const struct abi_consumer *from, uint64_t w
         c->stats.missed_bytes = atomic_load_explicit(&from->missed_bytes, memory_order_relaxed);
         c->stats.attached_ns = atomic_load_explicit(&from->attached_ns, memory_order_relaxed);
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED) /* it has not heard of these yet */
-                missed += (ABI_CONSUMER_REACH(word) - count) & ABI_REACH_MASK;
+                missed += ABI_CONSUMER_CUT_OFF(word, count);
         c->stats.missed_messages = missed;
 }
 

@@ -236,10 +236,9 @@ static void snapshot_add_up(const struct abi_ctl *ctl, struct snapshot_sums *sum
                 const struct abi_consumer *c = &ctl->consumer[i];
                 uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
                 sums->missed += atomic_load_explicit(&c->missed, memory_order_relaxed);
+                uint64_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
                 if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED) /* it has not heard of these yet */
-                        sums->missed +=
-                                (ABI_CONSUMER_REACH(word) - atomic_load_explicit(&c->count, memory_order_relaxed)) &
-                                ABI_REACH_MASK;
+                        sums->missed += ABI_CONSUMER_CUT_OFF(word, count);
         }
 }
 
