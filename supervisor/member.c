@@ -255,8 +255,8 @@ enum member_event member_judge(struct member *m, const struct conf_group *policy
         if (now_ns - m->started_ns >= (int64_t)policy->stable_after_ms * MS)
                 m->backoff_ms = (uint32_t)policy->backoff_min_ms;
         if (member_recent(m, policy, now_ns) >= policy->max_restarts) {
-                snprintf(m->cause, sizeof m->cause, "restarted %u times in %g s; at last it %.70s",
-                         policy->max_restarts, (double)policy->restart_period_ms / 1000, text);
+                snprintf(m->cause, sizeof m->cause, "restarted %u times in %g s; last: %.80s", policy->max_restarts,
+                         (double)policy->restart_period_ms / 1000, text);
                 return MEMBER_ENDED_TOO_OFTEN;
         }
         return MEMBER_ENDED_AGAIN;
