@@ -134,8 +134,8 @@ static void stat_consumers(struct out *out, const struct torc_stream_info *s)
         for (size_t i = 0; i < s->n_consumers; i++) {
                 const struct torc_consumer_info *c = &s->consumers[i];
 
-                out_printf(&rows, "%s\t%lld\t%s\t%s\t%llu\t%s\t%llu\t%s\t%s\n", cli_safe(c->name),
-                           (long long)c->pid, look_connection_word(c->connection),
+                out_printf(&rows, "%llu\t%s\t%lld\t%s\t%s\t%llu\t%s\t%llu\t%s\t%s\n", (unsigned long long)c->ref,
+                           cli_safe(c->name), (long long)c->pid, look_connection_word(c->connection),
                            look_bytes(lag, c->stats.lag_bytes), (unsigned long long)c->stats.messages,
                            look_bytes(bytes, c->stats.bytes), (unsigned long long)c->stats.missed_messages,
                            look_span(up, c->stats.uptime_ns), c->tags[0] ? cli_safe(c->tags) : "-");

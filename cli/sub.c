@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -253,6 +254,17 @@ static int sub_loop(struct sub *sub)
         return code;
 }
 
+/* A consumer needs a few descriptors, and a glob may match hundreds of streams. */
+static void allow_many_files(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
 static int run(struct sub *sub)
 {
         struct torc_bus_config config = {.root = sub->common.root,
@@ -263,6 +275,7 @@ static int run(struct sub *sub)
 
         if (code != 0)
                 return cli_fail("cannot catch signals: %s", torc_strerror(code));
+        allow_many_files();
         code = torc_bus_open(&sub->bus, &config);
         if (code != 0)
                 return cli_fail_bus(&sub->common, code);

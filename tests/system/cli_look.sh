@@ -28,7 +28,7 @@ sub=$!
 jobs_to_kill=$sub
 await consumers numbers 1
 exits "stat STREAM" 0 "$torc" stat numbers
-ok "  shows the consumer" grep -Eq 'reader +'$sub' +connected .* red,blue$' out
+ok "  shows the consumer, first its ref" grep -Eq '^ +[0-9]+ +reader +'$sub' +connected .* red,blue$' out
 ok "  shows the segment" grep -Eq '0\.1 +active +1 +1.0 MiB' out
 exits "stat of a stream that is not there" 1 "$torc" stat nothing
 exits "stat" 0 "$torc" stat
@@ -79,7 +79,7 @@ ok "  a suggestion" says err "did you mean 'torc stat'?"
 exits "help" 0 "$torc" help
 exits "version" 0 "$torc" version
 ok "  the version" grep -Eq '^torc [0-9]+\.[0-9]+\.[0-9]+$' out
-for command in pub sub ls stat end rm bench; do
+for command in pub sub ls stat end rm ctl bench; do
         exits "help $command" 0 "$torc" help $command
         ok "  says how it is used" says out "usage: torc $command"
         ok "  has an example" grep -q "^Example" out

@@ -111,11 +111,19 @@ ok "are said to have no effect" says err "have no effect"
 ok "a range of capacity lets it grow" sh -c "'$torc' stat grows | grep -q 'capacity   64.0 KiB, grows to 4.0 MiB'"
 
 # --- flush
-"$torc" sub flushed -n 1000 >got 2>/dev/null &
+"$torc" pub flushed </dev/null
+"$torc" sub flushed >got 2>/dev/null &
 sub=$!
-seq 1 1000 | "$torc" pub flushed --online 1 --flush
+jobs_to_kill="$jobs_to_kill $sub"
+await consumers flushed 1
+seq 1 1000 | "$torc" pub flushed --flush --timeout 5000
 is "flush returns when everything was read" 0 $?
-wait $sub
+kill -STOP $sub
+exits "flush waits for a consumer that does not read" 4 "$torc" pub flushed --flush --timeout 200 <x
+kill -CONT $sub
+kill $sub
+wait $sub 2>/dev/null
+exits "flush without consumers returns at once" 0 "$torc" pub flushed --flush <x
 
 # --- signals
 mkfifo never
