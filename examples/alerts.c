@@ -124,18 +124,23 @@ static void watch_cpu(double value)
         watch_level(&high, mean, cpu_limit, "processors");
 }
 
+/* New processes in a second, said when there are many, and once more when it is over. */
 static void watch_processes(void)
 {
         static double began;
         static unsigned started;
+        static bool high;
 
-        if (seconds() - began > 1) {
-                if (started > 50)
-                        say("ALERT     %u processes started within a second", started);
-                began = seconds();
-                started = 0;
-        }
         started++;
+        if (seconds() - began < 1)
+                return;
+        if (!high && started > 100)
+                say("ALERT     %u processes started within a second", started);
+        else if (high && started <= 50)
+                say("ok        %u processes started within a second", started);
+        high = started > (high ? 50 : 100);
+        began = seconds();
+        started = 0;
 }
 
 static void watch(const char *line)
