@@ -1,11 +1,13 @@
 /*
  * ctl.c - torc ctl: talk to the supervisor through its control socket.
  *
- * A request is one line of words separated by tabs; the reply is a line "ok" or "error MESSAGE", then text until the
- * supervisor closes. The commands and their checks are the supervisor's: this end only says what nobody could mean.
+ * A request is one line of words separated by tabs; the reply is a line "ok" or "error MESSAGE", then text until
+ * the supervisor closes. The commands and their checks are the supervisor's: this end only says what nobody could
+ * mean.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "ctl.h"
 #include "cli.h"
 
 #include "torc_admin.h"
@@ -30,17 +32,20 @@ static const char help[] =
         "Talk to the supervisor (torcd) of a bus.\n"
         "\n"
         "  status [--json]     groups, members, their state, pids, restarts\n"
-        "  start GROUP         start a group's members; brings quarantined ones back\n"
-        "  stop GROUP          stop a group's members and leave them stopped\n"
-        "  restart GROUP       stop and start a group's members\n"
+        "  start NAME          start a group's members, or one member (GROUP-INDEX); ends back-off and quarantine\n"
+        "  stop NAME           stop them and leave them stopped\n"
+        "  restart NAME        stop and start them\n"
         "  scale GROUP N       run N members; only the difference is started or stopped\n"
         "  fence STREAM        shut every producer of a stream out\n"
         "  kick STREAM REF     disconnect a consumer; 'torc stat STREAM' shows the refs\n"
         "\n"
         "  --root DIR, --bus NAME   which bus (TORC_ROOT, TORC_BUS)\n"
         "\n"
+        "The supervisor answers when it has begun; 'torc ctl status' shows how far it is.\n"
+        "\n"
         "Examples:\n"
         "  torc ctl status\n"
+        "  torc ctl restart telemetry-0\n"
         "  torc ctl scale telemetry 5\n"
         "\n"
         "Exit codes: 0 done, 1 refused or no supervisor, 2 wrong usage, 4 no answer in time\n";
@@ -54,8 +59,8 @@ struct ctl_verb {
 };
 
 static const struct ctl_verb verbs[] = {
-        {"status", 0, 1, "status [--json]"}, {"start", 1, 1, "start GROUP"},     {"stop", 1, 1, "stop GROUP"},
-        {"restart", 1, 1, "restart GROUP"},  {"scale", 2, 2, "scale GROUP N"},   {"fence", 1, 1, "fence STREAM"},
+        {"status", 0, 1, "status [--json]"}, {"start", 1, 1, "start NAME"},    {"stop", 1, 1, "stop NAME"},
+        {"restart", 1, 1, "restart NAME"},   {"scale", 2, 2, "scale GROUP N"}, {"fence", 1, 1, "fence STREAM"},
         {"kick", 2, 2, "kick STREAM REF"},
 };
 
@@ -190,21 +195,46 @@ static int ctl_receive(int fd, char **text)
         return 0;
 }
 
-static int ctl_print(const char *reply)
+/* Lines of others: what a terminal would obey is shown instead. Tabs become blanks. */
+static int ctl_print(char *text)
 {
-        const char *body = strchr(reply, '\n');
-        size_t head = body ? (size_t)(body - reply) : strlen(reply);
-        if (head == 2 && !memcmp(reply, "ok", 2)) {
-                if (body && fputs(body + 1, stdout) < 0)
+        for (char *line; (line = strsep(&text, "\n"));) {
+                for (char *p = line; *p; p++)
+                        if (*p == '\t')
+                                *p = ' ';
+                if (*line && puts(cli_safe(line)) < 0)
                         return cli_fail("cannot write: %s", torc_strerror(-errno));
-                return CLI_OK;
         }
-        if (head > 6 && !memcmp(reply, "error ", 6)) {
-                char message[1024];
-                snprintf(message, sizeof message, "%.*s", (int)(head - 6), reply + 6);
-                return cli_fail("%s", cli_safe(message));
-        }
+        return fflush(stdout) ? cli_fail("cannot write: %s", torc_strerror(-errno)) : CLI_OK;
+}
+
+enum ctl_form { CTL_LINES, CTL_STATUS, CTL_STATUS_JSON };
+
+static int ctl_answer(char *reply, enum ctl_form form)
+{
+        char *body = reply;
+        const char *head = strsep(&body, "\n");
+        if (strcmp(head, "ok") == 0 && body)
+                return form == CTL_LINES ? ctl_print(body) : ctl_status(body, form == CTL_STATUS_JSON);
+        if (strncmp(head, "error ", 6) == 0)
+                return cli_fail("%s", cli_safe(head + 6));
         return cli_fail("the supervisor closed the connection without an answer");
+}
+
+/* `status --json`: how it is printed is our business, not the supervisor's. Returns CLI_GO_ON or an exit code. */
+static int ctl_choose_form(int *argc, char **argv, enum ctl_form *form)
+{
+        *form = CTL_LINES;
+        if (strcmp(argv[0], "status") != 0)
+                return CLI_GO_ON;
+        *form = CTL_STATUS;
+        if (*argc < 2)
+                return CLI_GO_ON;
+        if (strcmp(argv[1], "--json") != 0)
+                return cli_usage("it is: torc ctl status [--json]");
+        *form = CTL_STATUS_JSON;
+        *argc = 1;
+        return CLI_GO_ON;
 }
 
 int cmd_ctl(int argc, char **argv)
@@ -214,7 +244,7 @@ int cmd_ctl(int argc, char **argv)
         int option, code;
 
         cli_begin(&common, argv[0]);
-        /* '+': what follows the command's word, "--json" too, is the supervisor's. */
+        /* '+': what follows the command's word belongs to it. */
         while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1)
                 if (cli_option(&common, option, help, &code) && code != CLI_GO_ON)
                         return code;
@@ -226,7 +256,11 @@ int cmd_ctl(int argc, char **argv)
                 return cli_usage("unknown command '%s'", cli_safe(argv[optind]));
         if (arguments < verb->least || arguments > verb->most)
                 return cli_usage("it is: torc ctl %s", verb->usage);
-        code = ctl_request(line, sizeof line, argc - optind, argv + optind);
+        int words = argc - optind;
+        enum ctl_form form;
+        code = ctl_choose_form(&words, argv + optind, &form);
+        if (code == CLI_GO_ON)
+                code = ctl_request(line, sizeof line, words, argv + optind);
         if (code != CLI_GO_ON)
                 return code;
         int fd = ctl_connect(&common);
@@ -237,7 +271,7 @@ int cmd_ctl(int argc, char **argv)
         if (rc == 0 || rc == -EPIPE) /* refused before it was read: the reply says why */
                 rc = ctl_receive(fd, &reply);
         close(fd);
-        code = rc ? ctl_explain(&common, rc) : ctl_print(reply);
+        code = rc ? ctl_explain(&common, rc) : ctl_answer(reply, form);
         free(reply);
         return code;
 }
