@@ -275,7 +275,10 @@ static int consumer_sleep(struct torc_consumer *c, int64_t deadline)
         if (consumer_news(c, &stuck))
                 return 0;
         int rc = handle_take_cancel(&c->handle);
-        return rc ? rc : wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS);
+        if (rc)
+                return rc;
+        return handle_interrupted(&c->handle,
+                                  wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS));
 }
 
 /* The next message's frame by the deadline. */
@@ -302,6 +305,7 @@ void torc_consumer_cancel(struct torc_consumer *c)
 {
         atomic_store_explicit(&c->handle.canceled, 1, memory_order_relaxed); /* relaxed: the wake-up orders */
         wait_wake_always(&c->stream.ctl->data);
+        wait_wake_always(&c->stream.ctl->access); /* it may be waiting for a place */
 }
 
 /* ---- copying, viewing, polling --------------------------------------------------------------------------- */

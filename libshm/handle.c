@@ -107,3 +107,9 @@ int handle_take_cancel(struct handle *h)
 {
         return atomic_exchange_explicit(&h->canceled, 0, memory_order_relaxed) ? TORC_ECANCELED : 0;
 }
+
+/* The result of a sleep: a signal handler that ended it may have been there to cancel the wait. */
+int handle_interrupted(struct handle *h, int rc)
+{
+        return rc == -EINTR && handle_take_cancel(h) ? TORC_ECANCELED : rc;
+}

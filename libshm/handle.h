@@ -35,5 +35,6 @@ static inline int handle_dead(const struct handle *h)
 }
 
 int handle_take_cancel(struct handle *h);
+int handle_interrupted(struct handle *h, int rc);
 
 #endif

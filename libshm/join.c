@@ -206,6 +206,24 @@ static int join_place(struct torc_consumer *c, const struct join_start *start, s
         return rc;
 }
 
+static void join_count_missed(struct torc_consumer *c, uint64_t missed)
+{
+        struct abi_consumer *rec = consumer_record(c);
+        c->count += missed;
+        c->missed += missed;
+        /* relaxed: counters with one writer. count first, so that a monitor that adds what is still to be noted
+         * never counts it twice. */
+        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        atomic_store_explicit(&rec->missed, c->missed, memory_order_release);
+}
+
+/* How many messages lie between the last one we passed and our position, by the producers' own counters. */
+static uint64_t join_gap(struct torc_consumer *c, const struct join_mark *mark)
+{
+        uint64_t reached = mark->total - join_ahead(c, mark->tail) - c->total_before;
+        return reached > c->count && reached - c->count < INT64_MAX ? reached - c->count : 0;
+}
+
 /* From JOINING to ACTIVE. Returns 0, TORC_ELAGGED (kicked half-way), -ENOENT (the segment went meanwhile), ... */
 static int join_activate(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
 {
@@ -217,13 +235,17 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
                 return TORC_ECORRUPT;
         if (rc)
                 return rc;
+        if (c->inexact) { /* more was missed than the last cut tells. Before we are ACTIVE: the next cut counts from it */
+                join_count_missed(c, join_gap(c, mark));
+                consumer_publish(c);
+        }
         /* By CAS: we may have been kicked. release: the cursor comes first. */
         if (!atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
                                                      ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
                                                      memory_order_acq_rel, memory_order_relaxed))
                 return TORC_ELAGGED;
         c->checked = c->position;
-        c->lagged = false;
+        c->lagged = c->inexact = false;
         stream_members_changed(&c->stream);
         return 0;
 }
@@ -294,24 +316,14 @@ int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *co
                         return TORC_ENOCAPACITY;
                 rc = handle_take_cancel(&c->handle);
                 if (rc == 0)
-                        rc = wait_sleep(&s->ctl->access, event, deadline, WAIT_SLICE_NS);
+                        rc = handle_interrupted(&c->handle,
+                                                wait_sleep(&s->ctl->access, event, deadline, WAIT_SLICE_NS));
                 if (rc && rc != -ETIMEDOUT)
                         return rc;
         }
 }
 
 /* ---- lagging --------------------------------------------------------------------------------------------- */
-
-static void join_count_missed(struct torc_consumer *c, uint64_t missed)
-{
-        struct abi_consumer *rec = consumer_record(c);
-        c->count += missed;
-        c->missed += missed;
-        /* relaxed: counters with one writer. count first, so that a monitor that adds what is still to be noted
-         * never counts it twice. */
-        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
-        atomic_store_explicit(&rec->missed, c->missed, memory_order_release);
-}
 
 /* Are we disconnected? Takes note of what was missed, once. Returns 0 or TORC_ELAGGED. */
 int consumer_note_kick(struct torc_consumer *c)
@@ -329,13 +341,6 @@ int consumer_note_kick(struct torc_consumer *c)
         c->lagged = true;
         join_count_missed(c, ABI_CONSUMER_CUT_OFF(word, c->count));
         return TORC_ELAGGED;
-}
-
-/* How many messages lie between the last one we passed and our position, by the producers' own counters. */
-static uint64_t join_gap(struct torc_consumer *c, const struct join_mark *mark)
-{
-        uint64_t reached = mark->total - join_ahead(c, mark->tail) - c->total_before;
-        return reached > c->count && reached - c->count < INT64_MAX ? reached - c->count : 0;
 }
 
 /* ACTIVE, but reading history that was overwritten: go on at the oldest that is left. Returns 0 or an error. */
@@ -399,7 +404,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         if (rc)
                 return rc;
         uint64_t from = c->position;
-        c->inexact = c->inexact || !exact;
+        c->inexact = c->inexact || !exact; /* the cut was overwritten or deleted: more was missed while we were away */
         rc = join_activate(c, &start, &mark);
         if (rc == TORC_ELAGGED) { /* cut off again before it got anywhere: that counts, too */
                 c->lagged = false;
@@ -409,9 +414,6 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
                 return rc;
         c->missed_bytes += c->position > from ? c->position - from : 0;
         atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
-        if (c->inexact) /* the cut was overwritten or deleted: more was missed while we were away */
-                join_count_missed(c, join_gap(c, &mark));
-        c->inexact = false;
         consumer_publish(c);
         return 0;
 }
@@ -429,19 +431,22 @@ int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
                 return rc;
         if (c->viewing)
                 return -EBUSY;
-        if (consumer_note_kick(c) != TORC_ELAGGED)
-                return 0; /* it is attached */
+        rc = consumer_note_kick(c);
+        if (rc != TORC_ELAGGED)
+                return rc; /* 0: it is attached */
+        struct abi_eventcount *ec = &c->stream.ctl->access;
         for (;;) {
+                uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
                 rc = join_again(c, deadline);
                 if (rc == 0 || join_final(rc))
                         return rc;
                 if (wait_over(deadline))
                         return timeout_ms ? -ETIMEDOUT : rc == TORC_ELAGGED ? -ETIMEDOUT : rc;
                 rc = handle_take_cancel(&c->handle);
-                if (rc)
+                if (rc == 0) /* not longer than the back-off; woken when somebody leaves, and by a cancel */
+                        rc = handle_interrupted(&c->handle, wait_sleep(ec, event, deadline, nap));
+                if (rc && rc != -ETIMEDOUT)
                         return rc;
-                if (nanosleep(&(struct timespec){.tv_sec = nap / 1000000000, .tv_nsec = nap % 1000000000}, NULL))
-                        return -EINTR;
                 nap = nap * 2 < JOIN_BACKOFF_MAX_NS ? nap * 2 : JOIN_BACKOFF_MAX_NS;
         }
 }

@@ -9,8 +9,8 @@
  *   results    0 or a negative code: -errno for failures of the system, TORC_E* (below -1000) for outcomes of the
  *              bus. torc_strerror() explains both. Other results leave through out-parameters, which are untouched
  *              on failure unless said otherwise.
- *   time-outs  timeout_ms as in poll(2): 0 never blocks, -1 waits for ever. A signal handler that runs without
- *              SA_RESTART ends a wait with -EINTR.
+ *   time-outs  timeout_ms as in poll(2): 0 never blocks, -1 waits for ever. As there, a signal handler ends a wait
+ *              with -EINTR, whether it was installed with SA_RESTART or not.
  *   threads    one thread at a time per handle; different handles are independent. torc_producer_cancel() and
  *              torc_consumer_cancel() may be called from any thread and from a signal handler.
  *   fork       handles belong to the process that opened them. In a forked child every call on them returns
