@@ -186,8 +186,8 @@ static void producer_reap(struct torc_producer *p)
         stream_unlock(&p->stream);
 }
 
-/* One that only tries never sleeps, and would find a ring full behind a dead consumer for ever. Returns true after a look
- * at the dead, which it takes as often as a sleeper. */
+/* Every slice at most, however often it wakes. One that only tries does it too: it never sleeps, and would find a ring
+ * full behind a dead consumer for ever. Returns true after a look at the dead. */
 static bool producer_reap_at_times(struct torc_producer *p)
 {
         int64_t now = wait_mono_ns();
@@ -220,10 +220,10 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
                 if (rc == 0)
                         rc = handle_take_cancel(&p->handle);
                 if (rc == 0)
-                        rc = wait_sleep(ec, event, deadline, slice_ns);
+                        rc = handle_interrupted(&p->handle, wait_sleep(ec, event, deadline, slice_ns));
                 if (rc)
                         break;
-                producer_reap(p);
+                producer_reap_at_times(p);
         }
         atomic_store_explicit(blocked, 0, memory_order_relaxed);
         return rc;

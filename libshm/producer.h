@@ -20,7 +20,7 @@ struct torc_producer {
         uint64_t messages, bytes;
         struct torc_id last;
         bool sent; /* last is set */
-        int64_t reaped_ns; /* when it last looked for the dead without sleeping */
+        int64_t reaped_ns; /* when it last looked for the dead */
         bool online_known, online;
         uint32_t membership; /* the number `online` was computed at */
 };

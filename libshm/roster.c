@@ -11,6 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Readers tell when they have read a good part of the ring, or before they sleep; what they have read meanwhile has to be
+ * looked for. */
+#define ROSTER_FLUSH_NS 1000000
+
 bool torc_producer_is_online(struct torc_producer *p)
 {
         if (handle_dead(&p->handle))
@@ -62,7 +66,7 @@ int torc_producer_flush(struct torc_producer *p, const struct torc_id *id, int t
                 return 0;
         uint64_t position = id ? id->position : p->last.position;
         return producer_wait(p, &p->stream.ctl->space, roster_flushed, &position, wait_deadline(timeout_ms),
-                             WAIT_SLICE_NS);
+                             ROSTER_FLUSH_NS);
 }
 
 /* ---- the list -------------------------------------------------------------------------------------------- */
