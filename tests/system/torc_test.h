@@ -125,6 +125,33 @@ static inline int test_find_half_made(const char *path, const struct stat *st, i
         return 1;
 }
 
+/* Those that were started and not yet waited for, so that a test that fails does not leave them to the next. */
+#define TEST_CHILDREN 64
+static pid_t test_children[TEST_CHILDREN];
+
+static inline void test_note_child(pid_t old, pid_t new)
+{
+        for (int i = 0; i < TEST_CHILDREN; i++)
+                if (test_children[i] == old) {
+                        test_children[i] = new;
+                        return;
+                }
+}
+
+static inline int test_end_children(void)
+{
+        int n = 0, status;
+        for (int i = 0; i < TEST_CHILDREN; i++) {
+                if (!test_children[i])
+                        continue;
+                kill(test_children[i], SIGKILL);
+                waitpid(test_children[i], &status, 0);
+                test_children[i] = 0;
+                n++;
+        }
+        return n;
+}
+
 static inline int test_begin(void **state)
 {
         struct test *t = calloc(1, sizeof *t);
@@ -147,12 +174,10 @@ static inline int test_begin(void **state)
 static inline int test_end(void **state)
 {
         struct test *t = *state;
-        int status, bad = 0;
+        int bad = 0;
         alarm(0);
-        while (waitpid(-1, &status, WNOHANG) > 0)
-                ;
-        if (errno != ECHILD) {
-                print_error("helpers are left\n");
+        if (test_end_children()) {
+                print_error("helpers were left\n");
                 bad = -1;
         }
         unsigned fds = test_count_fds();
@@ -298,6 +323,7 @@ static inline struct child child_start(struct test *t, child_fn *fn, void *arg)
                 fn(&link, t, arg);
                 _exit(0);
         }
+        test_note_child(0, pid);
         close(down[0]);
         close(up[1]);
         return (struct child){.pid = pid, .in = up[0], .out = down[1]};
@@ -369,10 +395,12 @@ static inline int child_wait(struct child *c)
                 if (test_now_ms() > deadline) {
                         kill(pid, SIGKILL);
                         waitpid(pid, &status, 0);
+                        test_note_child(pid, 0);
                         fail_msg("helper %d did not end", (int)pid);
                 }
                 nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
         }
+        test_note_child(pid, 0);
         close(c->in);
         *c = (struct child){.in = -1, .out = -1};
         return status;
