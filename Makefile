@@ -4,7 +4,7 @@
 #   make demo       set up, build, run the supervisor with conf/demo.ini and watch it
 #   make test       set up, build, run all tests, end with one line that counts them
 #   make install    DESTDIR and PREFIX as usual
-#   make help       all targets
+#   make help       all targets; V=1 shows the compiler's command lines
 
 PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
@@ -16,6 +16,8 @@ VERSION := $(shell sed -n 's/^.define TORC_VERSION "\(.*\)"/\1/p' libshm/torc.h)
 SOMAJOR := 0
 
 B       ?= build
+V       ?= 0
+say      = $(if $(filter 0,$(V)),@printf '  %-5s %s\n' $(1) '$(2)';)
 CC      ?= gcc
 CFLAGS  ?= -O2 -g
 SAN     ?=
@@ -63,7 +65,7 @@ tests-build: $(UNITS) $(SYSTESTS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALLCFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(ALLCFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
 EXTRA_conf = $(BSD_CFLAGS)
 EXTRA_supervisor = $(BSD_CFLAGS)
@@ -73,40 +75,42 @@ EXTRA_cli = $(BSD_CFLAGS)
 $(LIBA): $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 $(LIBSO): $(LIB_OBJ) libshm/libtorc.map
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,libtorc.so.$(SOMAJOR) -Wl,--version-script=libshm/libtorc.map -o $@ $(LIB_OBJ) $(ALLLDFLAGS)
+	$(call say,LD,$@)$(CC) -shared -Wl,-soname,libtorc.so.$(SOMAJOR) -Wl,--version-script=libshm/libtorc.map -o $@ $(LIB_OBJ) $(ALLLDFLAGS)
 	@ln -sf libtorc.so.$(SOMAJOR) $(B)/lib/libtorc.so
 $(CONFA): $(CONF_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(B)/bin/torcd: $(SUP_OBJ) $(CONFA) $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
+	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
 $(B)/bin/torctop: $(TUI_OBJ) $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(ALLLDFLAGS) $(CURSES_LIBS) $(BSD_LIBS)
+	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS) $(CURSES_LIBS) $(BSD_LIBS)
 $(B)/bin/torc: $(CLI_OBJ) $(CONFA) $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
+	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS) $(INIH_LIBS) $(BSD_LIBS)
 $(B)/examples/%: $(B)/examples/%.o $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(ALLLDFLAGS)
+	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS)
 
 # A unit test names the objects it links in a comment line "links: libshm/ring.c conf/units.c"; nothing else is there.
 define unit_rule
 $(B)/tests/unit/$(1): $(B)/tests/unit/$(1).o $(call obj,$(shell sed -n 's/^.*links: *\([^*]*\).*$$/\1/p' tests/unit/$(1).c))
-	$$(CC) -o $$@ $$^ $$(ALLLDFLAGS) $$(CMOCKA_LIBS) $$(INIH_LIBS) $$(CURSES_LIBS) $$(BSD_LIBS)
+	$$(call say,LD,$$@)$$(CC) -o $$@ $$^ $$(ALLLDFLAGS) $$(CMOCKA_LIBS) $$(INIH_LIBS) $$(CURSES_LIBS) $$(BSD_LIBS)
 endef
 $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),$(eval $(call unit_rule,$(t))))
+
+.SECONDARY:
 
 # System tests use the public library as a user does.
 $(B)/tests/system/%: $(B)/tests/system/%.o $(LIBA)
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(ALLLDFLAGS) $(CMOCKA_LIBS)
+	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS) $(CMOCKA_LIBS)
 
 deps:
 	@packaging/deps.sh
