@@ -59,6 +59,7 @@ static const size_t flood_sizes[] = {32, 1024, 65536};
 #define N_FLOOD       (sizeof(flood_kinds) / sizeof(flood_kinds[0]))
 #define N_SIZES       (sizeof(flood_sizes) / sizeof(flood_sizes[0]))
 #define LATENCY_BYTES 32
+#define MIN_TRIPS     100 /* fewer have no 99th percentile */
 
 struct bench {
         uint64_t rounds, round_ms;
@@ -251,6 +252,10 @@ static void print_latency(const struct bench *bench)
                         printf("  %-38s skipped: needs two CPUs\n", latency[k].label);
                         continue;
                 }
+                if (pipe <= 0 || bench->trips[k] < MIN_TRIPS) {
+                        printf("  %-38s too few round trips: use a longer --round-ms\n", latency[k].label);
+                        continue;
+                }
                 for (size_t i = 0; i < FIGURES; i++)
                         f[i] = median(bench->trip[k][i], bench->rounds);
                 printf("  %-38s %8.2f %8.2f %8.2f %9.2f", latency[k].label, f[P50] / 1e3, f[P99] / 1e3,
@@ -310,7 +315,7 @@ static void json_latency(struct out *out, const struct bench *bench)
         out_char(out, '{');
         for (size_t k = 0; k < N_LATENCY; k++) {
                 out_key(out, latency[k].key);
-                if (latency[k].kind->spins && !bench->two_cpus) {
+                if (bench->trips[k] < MIN_TRIPS) {
                         out_text(out, "null");
                         continue;
                 }

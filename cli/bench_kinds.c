@@ -90,7 +90,7 @@ static int next_view(struct torc_consumer *in, struct torc_view *view, bool spin
 
 struct trips {
         struct bench_result *result;
-        int64_t until, last, pause_ns;
+        int64_t warm_ns, until, last, pause_ns;
         unsigned warmup;
 };
 
@@ -101,6 +101,7 @@ static void trips_begin(struct trips *trips, const struct bench_plan *plan, stru
         trips->pause_ns = plan->pause_ns;
         trips->warmup = plan->pause_ns ? 10 : BENCH_WARMUP;
         trips->last = bench_now();
+        trips->warm_ns = trips->last + plan->round_ns / 10;
         trips->until = trips->last + plan->round_ns;
 }
 
@@ -120,7 +121,7 @@ static bool trips_next(struct trips *trips)
 {
         int64_t now = bench_now(), took = now - trips->last;
 
-        if (trips->warmup > 0)
+        if (trips->warmup > 0 && now < trips->warm_ns)
                 trips->warmup--;
         else
                 trips->result->samples[trips->result->n_samples++] =
