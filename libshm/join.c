@@ -316,7 +316,8 @@ int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *co
                         return TORC_ENOCAPACITY;
                 rc = handle_take_cancel(&c->handle);
                 if (rc == 0)
-                        rc = wait_sleep(&s->ctl->access, event, deadline, WAIT_SLICE_NS);
+                        rc = handle_interrupted(&c->handle,
+                                                wait_sleep(&s->ctl->access, event, deadline, WAIT_SLICE_NS));
                 if (rc && rc != -ETIMEDOUT)
                         return rc;
         }
