@@ -135,16 +135,16 @@ static void table_members(struct out *out, const struct line *lines, size_t n)
 {
         struct out rows = {0};
         char span[LOOK_TEXT];
-        out_text(&rows, "MEMBER\tSTATE\tPID\tUP\tRESTARTS\tNOTE\n");
+        out_text(&rows, "MEMBER\tSTATE\tPID\tRESTARTS\tUP\tNOTE\n");
         for (size_t i = 0; i < n; i++) {
                 const struct line *l = &lines[i];
                 if (!is(l, "member"))
                         continue;
                 bool lives = number(l, MEMBER_PID) != 0;
-                out_printf(&rows, "%s\t%s\t%s\t%s\t%" PRId64 "\t", cli_safe(l->field[MEMBER_NAME]),
+                out_printf(&rows, "%s\t%s\t%s\t%" PRId64 "\t%s\t", cli_safe(l->field[MEMBER_NAME]),
                            cli_safe(l->field[MEMBER_STATE]), lives ? cli_safe(l->field[MEMBER_PID]) : "-",
-                           lives ? look_span(span, wall_ns() - number(l, MEMBER_STARTED)) : "-",
-                           number(l, MEMBER_RESTARTS));
+                           number(l, MEMBER_RESTARTS),
+                           lives ? look_span(span, wall_ns() - number(l, MEMBER_STARTED)) : "-");
                 member_note(&rows, l);
                 out_char(&rows, '\n');
         }

@@ -118,7 +118,7 @@ static void child_close_others(int a, int b)
 
 static int child_output(int out)
 {
-        int in = open("/dev/null", O_RDONLY);
+        int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
                 return -1;
         return 0;
