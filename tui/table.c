@@ -18,6 +18,7 @@
 #define GAP        2   /* blanks between columns */
 #define FIT_ROWS   400 /* rows whose width is measured */
 #define PRIORITIES 20
+#define BAR_LEAST  10 /* columns of a bar with its percentage; below, the percentage alone */
 
 static void table_get(const struct table *t, const struct model *m, const struct row *row, int column,
                       struct value *v)
@@ -178,6 +179,26 @@ static int table_widen(struct table_layout *l, const struct view *view, const in
         return left;
 }
 
+/* A bar that came out too short to be one leaves its columns to the texts. */
+static void table_settle_bars(struct table_layout *l, const struct view *view, const int *wanted)
+{
+        int left = 0;
+        for (int i = 0; i < view->n_columns; i++) {
+                if (view->columns[i].kind != COLUMN_BAR || l->width[i] >= BAR_LEAST || !l->width[i])
+                        continue;
+                left += l->width[i] - view->columns[i].min;
+                l->width[i] = view->columns[i].min;
+        }
+        for (int i = 0; i < view->n_columns && left > 0; i++) {
+                int more = view->columns[i].kind == COLUMN_TEXT ? wanted[i] - l->width[i] : 0;
+                more = more > left ? left : more;
+                if (l->width[i] && more > 0) {
+                        l->width[i] += more;
+                        left -= more;
+                }
+        }
+}
+
 void table_fit(struct table_layout *l, const struct table *t, const struct model *m, int width, bool ascii)
 {
         const struct view *view = t->view;
@@ -193,6 +214,7 @@ void table_fit(struct table_layout *l, const struct table *t, const struct model
                 before = left;
                 left = table_widen(l, view, wanted, 2, left);
         }
+        table_settle_bars(l, view, wanted);
         for (int i = 0, x = 1; i < view->n_columns; i++) {
                 l->x[i] = x;
                 x += l->width[i] ? l->width[i] + GAP : 0;
@@ -212,7 +234,7 @@ static void table_draw_title(struct screen *s, int y, int x, int width, const st
         else
                 title[n] = '\0';
         enum style style = m ? STYLE_SORTED : STYLE_HEAD;
-        if (c->kind == COLUMN_NUMBER)
+        if (c->kind == COLUMN_NUMBER || (c->kind == COLUMN_BAR && width < BAR_LEAST))
                 screen_right(s, y, x, width, style, title);
         else
                 screen_text(s, y, x, width, style, title);
@@ -242,7 +264,7 @@ static void table_draw_cell(struct screen *s, int y, int x, int width, const str
                 screen_right(s, y, x, width, v->style, v->text);
                 break;
         case COLUMN_BAR:
-                if (v->share >= 0 && width > 9)
+                if (v->share >= 0 && width >= BAR_LEAST)
                         screen_bar(s, y, x, width - 5, v->share, v->style);
                 screen_right(s, y, x + width - 4, 4, v->style, v->text);
                 break;

@@ -263,12 +263,15 @@ static int print_once(struct watch *w)
 
 /* ---- watching -------------------------------------------------------------------------------------------- */
 
-static void handle_keys(struct ui *ui)
+/* A key may need what the one before it did: the picture is drawn after each, and shown after the last. */
+static void handle_keys(struct watch *w, struct screen *s)
 {
         wchar_t code;
         bool function;
-        while (!ui->quit && term_key(&code, &function))
-                ui_key(ui, code, function);
+        while (!w->ui.quit && term_key(&code, &function)) {
+                ui_key(&w->ui, code, function);
+                draw(s, &w->model, &w->ui);
+        }
 }
 
 /* Returns false when the program is to end. */
@@ -305,7 +308,7 @@ static bool refresh_screen(struct watch *w, struct screen *s)
 static void watch_loop(struct watch *w)
 {
         struct screen s = {.ascii = w->ui.ascii};
-        int64_t next = 0, interval = (int64_t)w->options.interval_ms * 1000000;
+        int64_t interval = (int64_t)w->options.interval_ms * 1000000, next = clock_ns(CLOCK_MONOTONIC) + interval;
         while (!w->ui.quit && handle_signals(&w->ui)) {
                 int64_t now = clock_ns(CLOCK_MONOTONIC);
                 if (now >= next) {
@@ -320,7 +323,7 @@ static void watch_loop(struct watch *w)
                         left = 1000; /* the clock goes on */
                 if (!term_wait(left > 0 ? (int)left : 0))
                         break;
-                handle_keys(&w->ui);
+                handle_keys(w, &s);
         }
         screen_free(&s);
 }
