@@ -171,7 +171,11 @@ bool inspect_peer(const struct torc_inspector *in, uint64_t slot, uint64_t gen, 
                 return true;
         }
         /* Not seen when the peers were listed: it may have attached since. */
-        return inspect_read_peer(in, (uint32_t)slot, peer, &now) && now == gen;
+        struct torc_peer_info late;
+        if (!inspect_read_peer(in, (uint32_t)slot, &late, &now) || now != gen)
+                return false;
+        *peer = late;
+        return true;
 }
 
 /* ---- streams --------------------------------------------------------------------------------------------- */
