@@ -76,19 +76,52 @@ static int join_find_place(struct stream *s, bool need_slot, uint32_t *slot)
         return TORC_ENOCAPACITY;
 }
 
-/* Find the segment that holds a position. Returns 0 or TORC_EGONE. */
+/* The oldest position in a segment that has to be there. Under the ctl lock: nobody deletes it. */
+static int join_earliest(struct stream *s, uint64_t number, struct join_start *start, uint64_t *base)
+{
+        struct segment seg;
+        int rc = segment_open(&seg, s, number, SEGMENT_LOOK);
+        if (rc)
+                return rc == -ENOENT ? TORC_ECORRUPT : rc;
+        *start = (struct join_start){TORC_START_EARLIEST, number, ring_earliest(&seg.ring)};
+        *base = seg.ring.base;
+        segment_close(&seg);
+        return 0;
+}
+
+/* The oldest position from which on everything is still there: not before the last segment that has lost its beginning. */
+static int join_oldest(struct stream *s, struct join_start *start)
+{
+        struct join_start at;
+        uint64_t base, first = stream_first(s);
+        for (uint64_t n = stream_current(s); n >= first; n--) {
+                int rc = join_earliest(s, n, &at, &base);
+                if (rc)
+                        return rc;
+                *start = at;
+                if (at.position > base)
+                        break;
+        }
+        return 0;
+}
+
+/* Find the segment that holds a position, from which on everything is still there. Returns 0 or TORC_EGONE. */
 static int join_locate(struct stream *s, const struct torc_id *id, struct join_start *start)
 {
-        for (uint64_t n = stream_first(s); n <= stream_current(s); n++) {
+        struct join_start oldest;
+        int rc = join_oldest(s, &oldest);
+        if (rc)
+                return rc;
+        if (id->shard != 0 || (id->position & 15) || id->position < oldest.position)
+                return TORC_EGONE;
+        for (uint64_t n = oldest.segment; n <= stream_current(s); n++) {
                 struct segment seg;
                 struct ring_frame frame;
-                int rc = segment_open(&seg, s, n, SEGMENT_LOOK);
+                rc = segment_open(&seg, s, n, SEGMENT_LOOK);
                 if (rc)
                         return rc == -ENOENT ? TORC_ECORRUPT : rc;
-                uint64_t tail = ring_tail(&seg.ring, NULL);
-                bool here = id->position >= seg.ring.base && id->position < tail;
-                bool good = here && id->shard == 0 && id->epoch == seg.ring.epoch && !(id->position & 15) &&
-                            id->position >= ring_earliest(&seg.ring) &&
+                bool here = id->position >= seg.ring.base && id->position < ring_tail(&seg.ring, NULL);
+                bool good = here && id->epoch == seg.ring.epoch &&
                             ring_peek(&seg.ring, id->position, &frame) == RING_OK;
                 segment_close(&seg);
                 if (good) {
@@ -99,18 +132,6 @@ static int join_locate(struct stream *s, const struct torc_id *id, struct join_s
                         break;
         }
         return TORC_EGONE;
-}
-
-/* The oldest position in a segment that has to be there. Under the ctl lock: nobody deletes it. */
-static int join_earliest(struct stream *s, uint64_t number, struct join_start *start)
-{
-        struct segment seg;
-        int rc = segment_open(&seg, s, number, SEGMENT_LOOK);
-        if (rc)
-                return rc == -ENOENT ? TORC_ECORRUPT : rc;
-        *start = (struct join_start){TORC_START_EARLIEST, number, ring_earliest(&seg.ring)};
-        segment_close(&seg);
-        return 0;
 }
 
 /* Announce ourselves as JOINING. Under the ctl lock, with the slot FREE or our own KICKED one. */
@@ -178,11 +199,30 @@ static int join_mark(struct torc_consumer *c, struct join_mark *mark)
         return 0;
 }
 
+/* History was overwritten at a place between us and the tail: begin behind that. False: it was not. */
+static bool join_skip(struct torc_consumer *c, const struct limit_place *at)
+{
+        struct segment seg;
+        if (segment_open(&seg, &c->stream, at->segment, SEGMENT_LOOK))
+                return false;
+        uint64_t earliest = ring_earliest(&seg.ring);
+        segment_close(&seg);
+        if (earliest <= at->position || join_stand(c, at->segment))
+                return false;
+        c->position = earliest;
+        join_publish_segment(c);
+        return true;
+}
+
 /* Messages between our position and a tail, over the segments in between. */
 static uint64_t join_ahead(struct torc_consumer *c, uint64_t tail)
 {
-        struct limit_place at = {c->seg.ring.number, c->position};
-        return limit_count(&c->stream, &at, tail);
+        for (;;) {
+                struct limit_place at = {c->seg.ring.number, c->position};
+                uint64_t ahead = limit_count(&c->stream, &at, tail);
+                if (at.position >= tail || !join_skip(c, &at))
+                        return ahead;
+        }
 }
 
 static int join_place(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
@@ -256,14 +296,15 @@ static int join_start_of(struct torc_consumer *c, const struct torc_consumer_con
         struct stream *s = &c->stream;
         switch (config->start) {
         case TORC_START_EARLIEST:
-                return join_earliest(s, stream_first(s), start);
+                return join_oldest(s, start);
         case TORC_START_ID:
                 return join_locate(s, &config->start_id, start);
         default:
                 break;
         }
         /* The estimate of a live start; join_place() looks again. */
-        int rc = join_earliest(s, stream_current(s), start);
+        uint64_t base;
+        int rc = join_earliest(s, stream_current(s), start, &base);
         start->kind = TORC_START_LIVE;
         return rc;
 }
@@ -356,6 +397,8 @@ int consumer_note_gap(struct torc_consumer *c)
         c->missed_bytes += earliest - c->position;
         c->position = earliest;
         uint64_t gap = join_gap(c, &mark);
+        if (gap == 0)
+                gap = 1; /* the count of a killed producer may be short, but something was there */
         c->count += gap;
         c->overtaken += gap;
         atomic_store_explicit(&consumer_record(c)->overtaken, c->overtaken, memory_order_relaxed);
@@ -371,17 +414,16 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         struct abi_consumer *rec = consumer_record(c);
         uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
         uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
-        uint64_t first = stream_first(s);
         if (c->position > cut) { /* we read on beyond the cut, before the kick: nothing was missed */
                 cut = c->position;
                 segment = c->seg.ring.number;
         }
         if (segment > stream_current(s))
                 return TORC_ECORRUPT;
-        int rc = join_earliest(s, segment > first ? segment : first, start);
-        *exact = rc == 0 && start->segment == segment && start->position <= cut;
+        int rc = join_oldest(s, start);
+        *exact = rc == 0 && start->segment <= segment && start->position <= cut;
         if (*exact)
-                start->position = cut;
+                *start = (struct join_start){TORC_START_EARLIEST, segment, cut};
         return rc;
 }
 

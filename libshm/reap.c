@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,12 +41,28 @@ bool stream_consumer_alive(const struct stream *s, unsigned slot)
                               atomic_load_explicit(&c->peer_gen, memory_order_relaxed));
 }
 
-/* Messages ever committed. relaxed: counters; exact when nobody sends. */
-uint64_t stream_total(const struct stream *s)
+/* Messages ever committed; exact when nobody sends. A slot that is freed moves its count to `retired`, under an armed redo
+ * record: a sum over both is right if nobody was at that meanwhile. If its maker died there, whoever takes the lock next
+ * finishes it. Not under the ctl lock. */
+uint64_t stream_total(struct stream *s)
 {
-        uint64_t total = atomic_load_explicit(&s->ctl->retired_messages, memory_order_relaxed);
-        for (unsigned i = 0; i < ABI_PRODUCERS; i++)
-                total += atomic_load_explicit(&s->ctl->producer[i].messages, memory_order_relaxed);
+        struct abi_ctl *ctl = s->ctl;
+        uint64_t total = 0;
+        for (int tries = 0; tries < 100; tries++) {
+                /* [redo.r] acquire, pairs with [redo.w]; the counts are relaxed: each has one writer. */
+                uint64_t armed = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
+                uint64_t retired = atomic_load_explicit(&ctl->retired_messages, memory_order_acquire);
+                total = retired;
+                for (unsigned i = 0; i < ABI_PRODUCERS; i++)
+                        total += atomic_load_explicit(&ctl->producer[i].messages, memory_order_relaxed);
+                atomic_thread_fence(memory_order_acquire); /* the counts before the second look */
+                if (!armed && !atomic_load_explicit(&ctl->redo.armed, memory_order_relaxed) &&
+                    retired == atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed))
+                        break;
+                if (tries == 50 && stream_lock(s, wait_mono_ns() + 1000000) == 0)
+                        stream_unlock(s);
+                sched_yield();
+        }
         return total;
 }
 

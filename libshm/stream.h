@@ -69,7 +69,7 @@ int stream_reap_producers(struct stream *s, struct torc_reaped *reaped);
 int stream_retire_producer(struct stream *s, unsigned slot);
 int stream_retire_consumer(struct stream *s, unsigned slot);
 
-uint64_t stream_total(const struct stream *s);
+uint64_t stream_total(struct stream *s);
 uint32_t stream_count_consumers(const struct stream *s, uint32_t enough, const char *tags, bool sure);
 bool stream_producer_alive(const struct stream *s, unsigned slot);
 bool stream_consumer_alive(const struct stream *s, unsigned slot);

@@ -449,7 +449,7 @@ int torc_stream_access(struct torc_bus *bus, const char *stream, struct torc_acc
 
 enum torc_start {
         TORC_START_LIVE = 0,     /* messages committed from now on */
-        TORC_START_EARLIEST = 1, /* the oldest still in the rings */
+        TORC_START_EARLIEST = 1, /* the oldest still in the rings, with all that came after it */
         TORC_START_ID = 2,       /* from the given message on, including it */
 };
 
