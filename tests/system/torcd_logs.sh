@@ -80,7 +80,7 @@ ok "nothing is left of the spools" test ! -e "$TORC_ROOT/default/spool"
 
 # --- torcd and the log writer killed while output comes
 rm -rf logs
-{ config drop 64KiB 100 && group steady "sh -c 'sh print.sh 1 30000 0.02 100; echo done >steady.done; exec sleep 1000'"; } >"$ini"
+{ config drop 64KiB 100 && group steady "sh -c 'sh print.sh 1 30000 0.03 100; echo done >steady.done; exec sleep 1000'"; } >"$ini"
 torcd_start
 await running steady-0
 p=$(pid_of steady-0)
@@ -90,8 +90,9 @@ for i in 1 2 3; do
         old=$(writer)
         torcd_start
         await other_writer "$old"
-        kill -9 "$(writer)"
-        sleep 0.05
+        old=$(writer)
+        kill -9 "$old"
+        await other_writer "$old"
 done
 torcd_kill
 size=$(log_of steady-0 | wc -c)
