@@ -103,7 +103,8 @@ static void stream_wake_pollers(struct stream *s)
                     !atomic_exchange_explicit(&s->ctl->consumer[i].armed, 0, memory_order_relaxed))
                         continue;
                 snprintf(name, sizeof name, "poll.%" PRIu32, i);
-                int fd = openat(s->handle->fd[STREAM_FD_DIR], name, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+                /* Both ends: if its reader dies now, a write must not kill us with SIGPIPE. */
+                int fd = openat(s->handle->fd[STREAM_FD_DIR], name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
                 if (fd < 0)
                         continue; /* its reader is gone */
                 ssize_t n = write(fd, "", 1);
