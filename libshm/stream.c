@@ -222,39 +222,69 @@ void change_drop(struct change *c)
         c->prepared = -1;
 }
 
-static int redo_seal(struct stream *s, uint64_t number, uint64_t *end)
+/*
+ * What carrying a change out needs from the system, had before the change begins: once it is written down it happens, so
+ * nothing that can fail for want of descriptors or memory may come after.
+ */
+struct redo_ready {
+        struct segment seal; /* to be sealed */
+        int file;            /* to be linked, or -1 */
+        bool ours;           /* and to be closed here */
+        void *map;
+        uint64_t secret;
+};
+
+static void redo_let_go(struct redo_ready *ready, const struct abi_redo *redo)
 {
-        struct segment seg;
-        int rc = segment_open(&seg, s, number, SEGMENT_MEND);
-        if (rc)
-                return rc == -ENOENT ? TORC_ECORRUPT : rc; /* what is to be sealed has not been reclaimed */
-        *end = ring_seal(&seg.ring);
-        segment_close(&seg);
-        return *end < ABI_POSITION_MAX && !(*end & 15) ? 0 : TORC_ECORRUPT;
+        if (ready->seal.map)
+                segment_close(&ready->seal);
+        file_unmap(ready->map, sizeof(struct abi_seg) + redo->capacity);
+        if (ready->ours)
+                close(ready->file);
 }
 
-/* Fill in the prepared file (or a new one, when redoing) and give it its name. */
-static int redo_link(struct stream *s, const struct abi_redo *redo, uint64_t base, int prepared)
+static int redo_get_ready(struct redo_ready *ready, struct stream *s, const struct abi_redo *redo, int prepared)
 {
         char name[STREAM_FILE_MAX];
+        int rc = 0;
+        *ready = (struct redo_ready){.file = -1};
         segment_name(name, redo->link);
-        if (faccessat(stream_dirfd(s), name, F_OK, 0) == 0)
-                return 0; /* linked by the holder that died */
-        int fd = prepared >= 0 ? prepared : segment_prepare(s, redo->capacity);
-        if (fd < 0)
-                return fd;
-        uint64_t secret, bytes = sizeof(struct abi_seg) + redo->capacity;
-        void *map;
-        int rc = file_random(&secret);
-        if (rc == 0)
-                rc = file_map(fd, bytes, true, false, &map);
-        if (rc == 0) {
-                ring_format(map, s->ctl->head.id, redo->link, redo->capacity, base, secret, redo->epoch);
-                file_unmap(map, bytes);
-                rc = file_link(fd, stream_dirfd(s), name);
+        if (redo->seal)
+                rc = segment_open(&ready->seal, s, redo->seal, SEGMENT_MEND);
+        if (rc == -ENOENT)
+                rc = TORC_ECORRUPT; /* what is to be sealed has not been reclaimed */
+        /* It may have been linked by the holder that died. */
+        if (rc || !redo->link || faccessat(stream_dirfd(s), name, F_OK, 0) == 0)
+                return rc;
+        ready->ours = prepared < 0;
+        ready->file = ready->ours ? segment_prepare(s, redo->capacity) : prepared;
+        if (ready->file < 0) {
+                ready->ours = false;
+                rc = ready->file;
         }
-        if (prepared < 0)
-                close(fd);
+        if (rc == 0)
+                rc = file_random(&ready->secret);
+        if (rc == 0)
+                rc = file_map(ready->file, sizeof(struct abi_seg) + redo->capacity, true, false, &ready->map);
+        if (rc)
+                redo_let_go(ready, redo);
+        return rc;
+}
+
+/* Seal the one segment, then fill in the other's file and give it its name. */
+static int redo_chain(struct stream *s, const struct abi_redo *redo, const struct redo_ready *ready)
+{
+        char name[STREAM_FILE_MAX];
+        if (!redo->seal)
+                return 0;
+        uint64_t end = ring_seal(&ready->seal.ring);
+        if (end >= ABI_POSITION_MAX || (end & 15))
+                return TORC_ECORRUPT;
+        if (ready->file < 0)
+                return 0;
+        segment_name(name, redo->link);
+        ring_format(ready->map, s->ctl->head.id, redo->link, redo->capacity, end, ready->secret, redo->epoch);
+        int rc = file_link(ready->file, stream_dirfd(s), name);
         return rc == -EEXIST ? 0 : rc;
 }
 
@@ -275,14 +305,9 @@ static void redo_fence(struct stream *s, const struct abi_redo *redo)
         }
 }
 
-static int redo_carry_out(struct stream *s, const struct abi_redo *redo, int prepared)
+static int redo_carry_out(struct stream *s, const struct abi_redo *redo, const struct redo_ready *ready)
 {
-        uint64_t end = 0;
-        int rc = 0;
-        if (redo->seal)
-                rc = redo_seal(s, redo->seal, &end);
-        if (rc == 0 && redo->link)
-                rc = redo_link(s, redo, end, prepared);
+        int rc = redo_chain(s, redo, ready);
         if (rc)
                 return rc;
         if (redo->fence)
@@ -333,7 +358,12 @@ static int stream_redo(struct stream *s)
         memcpy(&redo, shared, sizeof redo);
         if (armed != redo_checksum(&redo) || !redo_sane(&redo))
                 return TORC_ECORRUPT;
-        int rc = redo_carry_out(s, &redo, -1);
+        struct redo_ready ready;
+        int rc = redo_get_ready(&ready, s, &redo, -1);
+        if (rc)
+                return rc;
+        rc = redo_carry_out(s, &redo, &ready);
+        redo_let_go(&ready, &redo);
         if (rc)
                 return rc;
         atomic_store_explicit(&shared->armed, 0, memory_order_release);
@@ -341,21 +371,30 @@ static int stream_redo(struct stream *s)
         return 0;
 }
 
-/* change_apply - carry the change out, so that it happens wholly even if we are killed on the way. Under the ctl
- * lock. Consumes the change. Returns 0; on an error the record stays armed for the next holder. */
+/*
+ * change_apply - carry the change out, so that it happens wholly even if we are killed on the way. Under the ctl lock.
+ * Consumes the change. Returns 0, or an error: nothing happened; or TORC_ECORRUPT, when the record stays armed for the
+ * next holder.
+ */
 int change_apply(struct change *c, struct stream *s)
 {
         struct abi_redo *shared = &s->ctl->redo;
+        struct redo_ready ready;
+        int rc = redo_get_ready(&ready, s, &c->redo, c->prepared);
+        if (rc) {
+                change_drop(c);
+                return rc;
+        }
         memcpy((unsigned char *)shared + sizeof shared->armed, (unsigned char *)&c->redo + sizeof shared->armed,
                sizeof *shared - sizeof shared->armed);
         /* [redo.w] release, pairs with [redo.r]: an armed record is whole. */
         atomic_store_explicit(&shared->armed, redo_checksum(&c->redo), memory_order_release);
-        int rc = redo_carry_out(s, &c->redo, c->prepared);
+        rc = redo_carry_out(s, &c->redo, &ready);
+        if (rc == 0)
+                atomic_store_explicit(&shared->armed, 0, memory_order_release);
+        redo_let_go(&ready, &c->redo);
         change_drop(c);
-        if (rc)
-                return rc;
-        atomic_store_explicit(&shared->armed, 0, memory_order_release);
-        return 0;
+        return rc;
 }
 
 /* ---- the ctl lock ---------------------------------------------------------------------------------------- */
