@@ -9,11 +9,11 @@
  *   record = two copies of an entry. Each copy begins {turn, checksum over turn and content}.
  *
  * The file is read and written with pread(2) and pwrite(2) and never mapped, so that cutting it short hurts nobody.
- * An entry is replaced by one pwrite over the copy with the lower turn; a reader takes the sound copy with the higher
- * one. Whoever dies in the middle of a write leaves the entry as it was before.
+ * An entry is replaced by one pwrite over the copy with the lower turn; a reader takes the sound copy with the
+ * higher one. Whoever dies in the middle of a write leaves the entry as it was before.
  *
- * W the supervisor, which holds the lock ABI_LOCK_TABLE on the file from start to death; R all. A change here raises
- * ABI_SUP_VERSION.
+ * W the supervisor, which holds the lock ABI_LOCK_TABLE on the file from start to death; R all. A change here
+ * raises ABI_SUP_VERSION.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,11 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ABI_MAGIC_SUP 0x0070757363726f74ull /* "torcsup\0" read as a little-endian word */
+#define ABI_MAGIC_SUP   0x0070757363726f74ull /* "torcsup\0" read as a little-endian word */
 #define ABI_SUP_VERSION 1u
-#define ABI_SUP_GROUPS 128u
+#define ABI_SUP_GROUPS  128u
 #define ABI_SUP_MEMBERS 1024u
-#define ABI_SUP_EVENTS 512u
+#define ABI_SUP_EVENTS  512u
 
 /* Begins every copy. */
 struct abi_sup_stamp {
@@ -111,7 +111,8 @@ static_assert(offsetof(struct abi_sup_member, log_dropped) == 80, "layout");
 static_assert(offsetof(struct abi_sup_member, group) == 88, "layout");
 static_assert(offsetof(struct abi_sup_member, cause) == 152, "layout");
 
-/* One copy only: an event that its writer did not live to finish never happened. Its turn is its sequence number. */
+/* One copy only: an event that its writer did not live to finish never happened. Its turn is its sequence number.
+ */
 struct abi_sup_event {
         struct abi_sup_stamp stamp;
         int64_t time_ns; /* CLOCK_REALTIME */
@@ -127,7 +128,7 @@ static_assert(offsetof(struct abi_sup_event, text) == 32, "layout");
 
 struct abi_sup_file {
         struct abi_head head;
-        int64_t beat_ns; /* CLOCK_REALTIME; W at least once a second */
+        int64_t beat_ns;                  /* CLOCK_REALTIME; W at least once a second */
         uint32_t groups, members, events; /* sizes of the tables: ABI_SUP_* */
         uint32_t reserved0;
         uint64_t reserved1[117];
