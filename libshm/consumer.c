@@ -61,6 +61,8 @@ static int consumer_follow(struct torc_consumer *c)
         if (current == c->seg.ring.number)
                 return state == ABI_STREAM_ENDED ? TORC_ECLOSED : -EAGAIN;
         int rc = segment_open(&next, s, c->seg.ring.number + 1, SEGMENT_CONSUME);
+        if (rc == -ENOENT && stream_state(s) == ABI_STREAM_REMOVED)
+                return TORC_EREMOVED;
         if (rc == -ENOENT) /* we hold it, so nobody may delete it; unless we were kicked just now */
                 return consumer_note_kick(c) == TORC_ELAGGED ? 0 : TORC_ECORRUPT;
         if (rc)
@@ -127,6 +129,9 @@ static void consumer_mend(struct torc_consumer *c, bool hole)
 static bool consumer_news(struct torc_consumer *c, bool *stuck)
 {
         struct ring_frame frame;
+        *stuck = c->lagged;
+        if (c->lagged)
+                return false; /* no place to come back to yet: what stands in the ring is not for us */
         enum ring_result result = ring_peek(&c->seg.ring, c->position, &frame);
         uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
         bool end = result == RING_END && stream_current(&c->stream) == c->seg.ring.number &&
@@ -134,7 +139,7 @@ static bool consumer_news(struct torc_consumer *c, bool *stuck)
         *stuck = result == RING_HOLE || end;
         if (*stuck)
                 consumer_mend(c, result == RING_HOLE);
-        return (result != RING_EMPTY && !*stuck) || (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE && !c->lagged);
+        return (result != RING_EMPTY && !*stuck) || ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
 }
 
 /*
@@ -263,9 +268,10 @@ static int consumer_open_frame(const struct torc_consumer *c, const struct ring_
 /* Nothing is ready: sleep until something may be. Returns 0 (look again), -ETIMEDOUT, -EINTR, TORC_ECANCELED. */
 static int consumer_sleep(struct torc_consumer *c, int64_t deadline)
 {
-        struct abi_eventcount *ec = &c->stream.ctl->data;
+        /* In skip mode it may be waiting for a place. */
+        struct abi_eventcount *ec = c->lagged ? &c->stream.ctl->access : &c->stream.ctl->data;
         bool stuck;
-        for (int i = 0; i < CONSUMER_SPINS; i++) {
+        for (int i = 0; i < CONSUMER_SPINS && !c->lagged; i++) {
                 if (ring_stamped(&c->seg.ring, c->position))
                         return 0;
                 wait_pause();

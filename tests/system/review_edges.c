@@ -59,10 +59,49 @@ static void fencing_when_descriptors_run_out_happens_wholly_or_not(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- no place left --------------------------------------------------------------------------------------- */
+
+/* A skipping reader that lost its place to another goes on when there is one again, and until then does not hang in calls
+ * that may not block. */
+static void skipping_when_its_place_is_taken_waits_without_blocking(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "skipper");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_SKIP, 0);
+        config.max_consumers = 1;
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        struct timespec before, after;
+        uint64_t n = 0, got, received = 0;
+        size_t len;
+        int rc;
+        assert_true(torc_consumer_fd(c) >= 0);
+        for (; n < 300; n++) /* more than the ring holds */
+                assert_ok(test_send(p, n, 0));
+        struct torc_consumer *other = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        test_expect_nothing(c);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+        assert_rc(torc_consumer_recv(c, &got, sizeof got, &len, 300, NULL), -ETIMEDOUT);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+        int64_t used_ms = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
+        if (used_ms > 150)
+                fail_msg("%d ms of work in 300 ms of waiting", (int)used_ms);
+        torc_consumer_close(&other);
+        assert_ok(test_send(p, n++, 0));
+        while ((rc = torc_consumer_try_recv(c, &got, sizeof got, &len, NULL)) == 0)
+                received++;
+        assert_rc(rc, -EAGAIN);
+        assert_int_equal(got, n - 1);
+        assert_int_equal(received + torc_consumer_missed(c), n);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
+                TEST(skipping_when_its_place_is_taken_waits_without_blocking),
         };
         return TEST_MAIN(tests);
 }
