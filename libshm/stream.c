@@ -123,6 +123,13 @@ static int segment_open_locked(struct segment *seg, struct stream *s, uint64_t n
         return 0;
 }
 
+static void segment_close_locked(struct segment *seg, int lock)
+{
+        segment_close(seg);
+        file_unlock(lock, ABI_LOCK_TABLE); /* closing is not enough: another thread may have forked meanwhile */
+        close(lock);
+}
+
 static void stream_count_holes(struct stream *s, uint32_t holes)
 {
         if (!holes)
@@ -147,8 +154,7 @@ int segment_recover(struct stream *s, uint64_t number, uint64_t position)
         enum ring_result result = ring_recover(&seg.ring, position, segment_alive, s);
         if (result == RING_HOLE)
                 stream_count_holes(s, 1);
-        segment_close(&seg);
-        close(lock);
+        segment_close_locked(&seg, lock);
         return stream_from_ring(result);
 }
 
@@ -164,8 +170,7 @@ int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *hol
         rc = stream_from_ring(ring_reap(&seg.ring, slot, segment_alive, s, &found));
         stream_count_holes(s, found);
         *holes += found;
-        segment_close(&seg);
-        close(lock);
+        segment_close_locked(&seg, lock);
         return rc;
 }
 
@@ -198,10 +203,12 @@ static int segment_prepare(struct stream *s, uint64_t capacity)
         return fchmod(fd, cfg->mode) ? (close(fd), -EPERM) : fd;
 }
 
-/* Let the change seal the current segment and open a successor. Allocates now, so that a full tmpfs changes nothing.
- * Returns 0, -ENOSPC, ... */
+/* Let the change seal the current segment and open a successor. Allocates now, so that a full tmpfs changes nothing; before
+ * that it deletes what nobody needs, or a stream without readers would keep a segment for each owner it ever had. Returns
+ * 0, -ENOSPC, ... */
 int change_successor(struct change *c, struct stream *s, uint64_t capacity, uint32_t epoch)
 {
+        stream_reclaim(s);
         c->prepared = segment_prepare(s, capacity);
         if (c->prepared < 0)
                 return c->prepared;
@@ -322,6 +329,9 @@ static int redo_carry_out(struct stream *s, const struct abi_redo *redo, const s
                  * names and words that came before it. */
                 atomic_store_explicit(word, redo->word[i].value, memory_order_release);
         }
+        /* [slot.w] release: if it was a consumer that went, producers count again. Here, where it is redone with the
+         * rest, because one who dies after the words and before this number would leave them believing in it. */
+        atomic_fetch_add_explicit(&s->ctl->membership, 1, memory_order_release);
         return 0;
 }
 

@@ -97,11 +97,56 @@ static void skipping_when_its_place_is_taken_waits_without_blocking(void **state
         torc_bus_close(&bus);
 }
 
+/* ---- chains that nobody reads ---------------------------------------------------------------------------- */
+
+static unsigned count_segments(const struct test *t, const char *stream)
+{
+        unsigned n = 0;
+        char path[128];
+        snprintf(path, sizeof path, "%s/bus/@%s", t->root, stream);
+        DIR *dir = opendir(path);
+        assert_non_null(dir);
+        for (struct dirent *e; (e = readdir(dir));)
+                n += !strncmp(e->d_name, "0.", 2);
+        closedir(dir);
+        return n;
+}
+
+static void owners_when_nobody_reads_leave_no_segments(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "owners");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_access_info info;
+        for (uint64_t i = 0; i < 20; i++) { /* each under a name of its own, so each opens a segment */
+                struct torc_producer *p = test_producer(bus, "s", TORC_EXCLUSIVE, &config);
+                assert_ok(test_send(p, i, 0));
+                torc_producer_close(&p);
+        }
+        assert_ok(torc_stream_access(bus, "s", &info));
+        assert_int_equal(info.epoch, 20);
+        assert_in_range(count_segments(*state, "s"), 1, 2);
+        for (int i = 0; i < 20; i++)
+                assert_ok(torc_stream_fence(bus, "s", NULL));
+        assert_in_range(count_segments(*state, "s"), 1, 2);
+        /* Those that somebody still reads stay. */
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        for (uint64_t i = 0; i < 5; i++) {
+                struct torc_producer *p = test_producer(bus, "s", TORC_EXCLUSIVE, NULL);
+                assert_ok(test_send(p, i, 0));
+                torc_producer_close(&p);
+        }
+        for (uint64_t i = 0; i < 5; i++)
+                test_expect(c, i);
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
                 TEST(skipping_when_its_place_is_taken_waits_without_blocking),
+                TEST(owners_when_nobody_reads_leave_no_segments),
         };
         return TEST_MAIN(tests);
 }
