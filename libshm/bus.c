@@ -72,8 +72,9 @@ int bus_check_head(int fd, uint64_t magic, uint64_t header_bytes, uint64_t *file
         return 0;
 }
 
-/* A root that nobody named lies in a place where anybody may make directories: it must be ours. */
-static int bus_check_owner(const char *path)
+/* A root that nobody named lies in a place where anybody may make directories: it must be ours. Returns 0, -EPERM,
+ * -ENOTDIR, -ENOENT. */
+int bus_check_root(const char *path)
 {
         struct stat st;
         if (lstat(path, &st))
@@ -83,13 +84,14 @@ static int bus_check_owner(const char *path)
         return st.st_uid == geteuid() && !(st.st_mode & 002) ? 0 : -EPERM;
 }
 
-static int bus_make_dirs(const char *root, bool named, const char *path, mode_t mode)
+/* The root is its maker's alone, whoever may use the bus in it: who could write there could put another in its place. */
+static int bus_make_dirs(const char *root, bool named, const char *path, unsigned flags, mode_t mode)
 {
-        mode_t dir_mode = file_dir_mode(mode);
-        int rc = file_make_dirs(root, dir_mode | 0755);
+        bool make = !(flags & TORC_BUS_NO_CREATE);
+        int rc = make ? file_make_dirs(root, 0755) : 0;
         if (rc == 0 && !named)
-                rc = bus_check_owner(root);
-        return rc ? rc : file_make_dirs(path, dir_mode);
+                rc = bus_check_root(root);
+        return rc || !make ? rc : file_make_dirs(path, file_dir_mode(mode));
 }
 
 static int bus_make_file(int dirfd, mode_t mode)
@@ -125,17 +127,15 @@ static int bus_open_files(struct torc_bus *bus, const char *root, bool named, co
                           mode_t mode)
 {
         struct handle *h = &bus->handle;
-        if (!(flags & TORC_BUS_NO_CREATE)) {
-                int rc = bus_make_dirs(root, named, path, mode);
-                if (rc)
-                        return rc;
-        }
+        int rc = bus_make_dirs(root, named, path, flags, mode);
+        if (rc)
+                return rc;
         h->fd[BUS_FD_DIR] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (h->fd[BUS_FD_DIR] < 0)
                 return -errno;
         h->fd[BUS_FD_LOCK] = file_open(bus_dirfd(bus), "bus", true);
         if (h->fd[BUS_FD_LOCK] == -ENOENT && !(flags & TORC_BUS_NO_CREATE)) {
-                int rc = bus_make_file(bus_dirfd(bus), mode);
+                rc = bus_make_file(bus_dirfd(bus), mode);
                 if (rc)
                         return rc;
                 h->fd[BUS_FD_LOCK] = file_open(bus_dirfd(bus), "bus", true);
@@ -200,6 +200,9 @@ static int bus_take_slot(struct torc_bus *bus)
                                 continue;
                         bus->slot = i;
                         bus->gen = ABI_WORD_GEN(word) + 1;
+                        /* A dead peer's slot: now that we hold its lock it must not look alive, with our pid. */
+                        atomic_store_explicit(&map->peer[i].word, ABI_WORD(ABI_WORD_GEN(word), ABI_PEER_FREE),
+                                              memory_order_release);
                         if (i >= top)
                                 atomic_store_explicit(&map->peer_top, i + 1, memory_order_relaxed);
                         return 0;

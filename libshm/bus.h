@@ -30,6 +30,7 @@ static inline int bus_dirfd(const struct torc_bus *bus)
 
 bool bus_peer_alive(const struct torc_bus *bus, uint64_t slot, uint64_t gen);
 struct abi_peer *bus_peer(const struct torc_bus *bus, uint64_t slot, uint64_t gen);
+int bus_check_root(const char *path);
 int bus_free_dead_peer(struct torc_bus *bus, uint32_t slot, uint64_t gen);
 
 /* Check the first page of a file: what kind, which version. Returns 0, TORC_EVERSION or TORC_ECORRUPT. */

@@ -272,6 +272,8 @@ static int inspect_path(struct torc_inspector *in, const char *root, const char 
                 return TORC_ENAME;
         if (!root) {
                 int rc = torc_root_default(by_default, sizeof by_default);
+                if (rc == 0)
+                        rc = bus_check_root(by_default);
                 if (rc)
                         return rc;
                 root = by_default;

@@ -207,7 +207,8 @@ struct torc_inspector;
 /*
  * torc_inspector_open - prepare to look at a bus.
  * root, bus    as in struct torc_bus_config; NULL: defaults.
- * Returns   0; -ENOENT no such bus; -EACCES; TORC_ENAME; TORC_EVERSION; TORC_ECORRUPT; -ENOMEM.
+ * Returns   0; -ENOENT no such bus; -EACCES; -EPERM the default root is another user's; TORC_ENAME; TORC_EVERSION;
+ *           TORC_ECORRUPT; -ENOMEM.
  */
 int torc_inspector_open(struct torc_inspector **inspector, const char *root, const char *bus);
 void torc_inspector_close(struct torc_inspector **inspector);

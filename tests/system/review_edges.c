@@ -6,6 +6,8 @@
  */
 #include "torc_test.h"
 
+#include <grp.h>
+
 /* Descriptors that may be opened from now on; -1: as many as before. */
 static void allow_fds(int more)
 {
@@ -141,12 +143,115 @@ static void owners_when_nobody_reads_leave_no_segments(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- other users ----------------------------------------------------------------------------------------- */
+
+enum { USER_A = 54321, USER_B = 54322, GROUP = 54320 };
+
+/* In a helper: become somebody. */
+static void become(uid_t uid, gid_t gid)
+{
+        CHECK(setgroups(0, NULL) == 0);
+        CHECK(setgid(gid) == 0);
+        CHECK(setuid(uid) == 0);
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* setuid() has cleared it */
+}
+
+#define NEEDS_ROOT()                                                                                             \
+        do {                                                                                                     \
+                if (geteuid() != 0) {                                                                            \
+                        print_message("skipped: becoming other users needs root\n");                             \
+                        skip();                                                                                  \
+                }                                                                                                \
+        } while (0)
+
+/* Somebody made the default root of another user before him, open to everybody, with a bus in it. */
+static void trap_maker(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = NULL;
+        struct torc_bus_config config = {.root = arg, .mode = 0666};
+        (void)t;
+        umask(0);
+        become(USER_B, USER_B);
+        CHECK(mkdir(arg, 0777) == 0);
+        CHECK_RC(torc_bus_open(&bus, &config), 0);
+        link_say(link, 1);
+        link_hear(link);
+        torc_bus_close(&bus);
+}
+
+static void trap_victim(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = NULL;
+        struct torc_bus_config config = {.flags = TORC_BUS_NO_CREATE};
+        struct torc_inspector *inspector = NULL;
+        (void)t, (void)link, (void)arg;
+        become(USER_A, USER_A);
+        CHECK(unsetenv("XDG_RUNTIME_DIR") == 0);
+        CHECK_RC(torc_bus_open(&bus, &config), -EPERM);
+        CHECK_RC(torc_bus_open(&bus, NULL), -EPERM);
+        CHECK_RC(torc_inspector_open(&inspector, NULL, NULL), -EPERM);
+}
+
+static void default_root_when_another_user_made_it_is_refused(void **state)
+{
+        char root[] = "/dev/shm/torc-54321";
+        struct stat st;
+        NEEDS_ROOT();
+        if (lstat(root, &st) == 0) {
+                print_message("skipped: %s exists\n", root);
+                skip();
+        }
+        struct child maker = child_start(*state, trap_maker, root);
+        child_hear(&maker);
+        struct child victim = child_start(*state, trap_victim, NULL);
+        int status = child_wait(&victim);
+        child_say(&maker, 1);
+        child_join(&maker);
+        test_remove_tree(root);
+        assert_int_equal(status, 0);
+}
+
+/* A bus for everybody leaves its root to its maker, and usable. */
+static void open_to_all(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = NULL;
+        struct torc_bus_config config = {.mode = 0666};
+        struct stat st;
+        (void)t, (void)link;
+        umask(077);
+        become(USER_A, USER_A);
+        CHECK(unsetenv("XDG_RUNTIME_DIR") == 0);
+        CHECK_RC(torc_bus_open(&bus, &config), 0);
+        CHECK(stat(arg, &st) == 0 && (st.st_mode & 07777) == 0755);
+        CHECK(stat(torc_bus_path(bus), &st) == 0 && (st.st_mode & 07777) == 0777);
+        torc_bus_close(&bus);
+        CHECK_RC(torc_bus_open(&bus, NULL), 0);
+        torc_bus_close(&bus);
+}
+
+static void default_root_when_the_bus_is_for_all_is_its_makers(void **state)
+{
+        char root[] = "/dev/shm/torc-54321";
+        struct stat st;
+        NEEDS_ROOT();
+        if (lstat(root, &st) == 0) {
+                print_message("skipped: %s exists\n", root);
+                skip();
+        }
+        struct child c = child_start(*state, open_to_all, root);
+        int status = child_wait(&c);
+        test_remove_tree(root);
+        assert_int_equal(status, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
                 TEST(skipping_when_its_place_is_taken_waits_without_blocking),
                 TEST(owners_when_nobody_reads_leave_no_segments),
+                TEST(default_root_when_another_user_made_it_is_refused),
+                TEST(default_root_when_the_bus_is_for_all_is_its_makers),
         };
         return TEST_MAIN(tests);
 }
