@@ -214,12 +214,12 @@ static bool join_skip(struct torc_consumer *c, const struct limit_place *at)
         return true;
 }
 
-/* Messages between our position and a tail, over the segments in between. */
+/* Messages committed between our position and a tail, over the segments in between. */
 static uint64_t join_ahead(struct torc_consumer *c, uint64_t tail)
 {
         for (;;) {
                 struct limit_place at = {c->seg.ring.number, c->position};
-                uint64_t ahead = limit_count(&c->stream, &at, tail);
+                uint64_t ahead = limit_count(&c->stream, &at, tail, true);
                 if (at.position >= tail || !join_skip(c, &at))
                         return ahead;
         }

@@ -82,7 +82,7 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
 
 /* In one segment. A claim in progress is waited for a little; that of a dead producer, which nobody else may be about to
  * settle, is recovered. */
-static uint64_t limit_count_segment(struct stream *s, const struct ring *r, uint64_t *position, uint64_t to)
+static uint64_t limit_count_segment(struct stream *s, const struct ring *r, uint64_t *position, uint64_t to, bool over)
 {
         uint64_t messages = 0, n;
         for (int tries = 0;; tries++) {
@@ -90,18 +90,23 @@ static uint64_t limit_count_segment(struct stream *s, const struct ring *r, uint
                 messages += n;
                 if (result != RING_HOLE || tries == LIMIT_TRIES)
                         return messages;
-                if (tries == LIMIT_TRIES / 2)
+                uint64_t end = over ? ring_claim_end(r, *position) : *position;
+                if (end > *position) {
+                        *position = end;
+                        tries = 0;
+                } else if (tries == LIMIT_TRIES / 2) {
                         segment_recover(s, r->number, *position);
-                else
+                } else {
                         sched_yield();
+                }
         }
 }
 
 /*
  * limit_count - count the messages from *at to position `until` or the end of the chain, and move *at to where the count
- * ends: there, or at a claim that stays open.
+ * ends: there, or (unless `over`: what is not committed is passed over) at a claim that stays open.
  */
-uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until)
+uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over)
 {
         uint64_t messages = 0;
         struct segment seg;
@@ -110,7 +115,7 @@ uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until)
                 if (segment_open(&seg, s, at->segment, SEGMENT_LOOK))
                         return messages;
                 uint64_t tail = ring_tail(&seg.ring, NULL), to = tail < until ? tail : until;
-                messages += limit_count_segment(s, &seg.ring, &at->position, to);
+                messages += limit_count_segment(s, &seg.ring, &at->position, to, over);
                 segment_close(&seg);
                 if (at->position < to || to == until || at->segment >= current)
                         return messages;
@@ -146,7 +151,7 @@ int limit_kick(struct stream *s, unsigned slot)
                 struct limit_place at;
                 uint64_t count;
                 kick_stand(c, &at, &count);
-                uint64_t missed = limit_count(s, &at, UINT64_MAX);
+                uint64_t missed = limit_count(s, &at, UINT64_MAX, false);
                 /* relaxed: ordered by the word. */
                 atomic_store_explicit(&c->kick_segment, at.segment, memory_order_relaxed);
                 atomic_store_explicit(&c->kick_tail, at.position, memory_order_relaxed);

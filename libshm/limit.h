@@ -22,7 +22,7 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
 bool limit_read_by_all(const struct stream *s, uint64_t position);
 int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need, int64_t deadline);
 int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int64_t deadline);
-uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until);
+uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over);
 int limit_kick(struct stream *s, unsigned slot);
 
 #endif

@@ -266,6 +266,21 @@ enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, ui
         return ring_walk(r, &from, to, messages);
 }
 
+/* Where the open claim that holds p ends, by the intents; p if none does (any more). For counting only: of two that seem to
+ * hold it, one of which has lost it, the nearer end counts. */
+uint64_t ring_claim_end(const struct ring *r, uint64_t p)
+{
+        uint64_t tail = ring_tail(r, NULL), nearest = UINT64_MAX;
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+                /* [intent.r] acquire, pairs with [intent.w]. */
+                uint64_t start = atomic_load_explicit(&r->seg->intent[i].start, memory_order_acquire);
+                uint64_t end = atomic_load_explicit(&r->seg->intent[i].end, memory_order_relaxed);
+                if (start <= p && p < end && end <= tail && end < nearest)
+                        nearest = end;
+        }
+        return nearest == UINT64_MAX ? p : nearest;
+}
+
 /* ---- limit ----------------------------------------------------------------------------------------------- */
 
 /* Are all frames of [start, end) committed? Frames of others count: then the intent has lost and holds nothing. */

@@ -109,6 +109,7 @@ bool ring_overwritten(const struct ring *r, uint64_t position);
 enum ring_result ring_walk(const struct ring *r, uint64_t *position, uint64_t to, uint64_t *messages);
 enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, uint64_t *messages);
 
+uint64_t ring_claim_end(const struct ring *r, uint64_t position);
 uint64_t ring_seal(const struct ring *r);
 
 /* Is the producer in this slot alive? Asked during recovery only. */
