@@ -446,9 +446,9 @@ static int consumer_make_fifo(struct torc_consumer *c)
         unlinkat(dir, name, 0); /* of a dead holder of the slot */
         if (mkfifoat(dir, name, 0600))
                 return -errno;
-        /* Producers, who may write the segments, write to it, and open it for reading besides (stream_wake_pollers). */
-        mode_t mode = c->stream.ctl->config.mode;
-        if (fchmodat(dir, name, mode | ((mode & 0222) << 1) | 0600, 0))
+        /* Producers write to it, and open it for reading besides (stream_wake_pollers). It is ours, not the stream's owner's,
+         * so the stream's mode would shut the owner out: the directory tells who may come so far. */
+        if (fchmodat(dir, name, 0666, 0))
                 return -errno;
         /* Both ends, so that it never reads as closed. */
         int fd = openat(dir, name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);

@@ -244,6 +244,129 @@ static void default_root_when_the_bus_is_for_all_is_its_makers(void **state)
         assert_int_equal(status, 0);
 }
 
+/* A stream that one user writes and a group reads: bits 0640. */
+static struct torc_bus *group_bus(struct test *t, const char *peer)
+{
+        struct torc_bus *bus = NULL;
+        struct torc_bus_config config = {.root = t->root, .name = "bus", .peer_name = peer, .mode = 0660};
+        CHECK_RC(torc_bus_open(&bus, &config), 0);
+        return bus;
+}
+
+static void group_writer(struct child *link, struct test *t, void *arg)
+{
+        (void)arg;
+        umask(077);
+        become(USER_A, GROUP);
+        struct torc_bus *bus = group_bus(t, "writer");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
+        struct torc_producer_config wanted = {.stream = &config};
+        struct torc_producer *p = NULL;
+        struct torc_consumer_info info;
+        size_t count = 0;
+        config.mode = 0640;
+        config.capacity_max_bytes = 8192;
+        CHECK_RC(torc_producer_open(&p, bus, "s", &wanted), 0);
+        link_say(link, 1);
+        for (int64_t n; (n = link_hear(link)) >= 0;) {
+                if (n == 0) { /* who is there? */
+                        CHECK_RC(torc_producer_consumers(p, &info, 1, &count), 0);
+                        link_say(link, count == 1 && info.connection == TORC_CONNECTED ? (int64_t)info.uid : -1);
+                        continue;
+                }
+                for (int64_t i = 0; i < n; i++)
+                        CHECK_RC(test_send(p, (uint64_t)i, TEST_WAIT_MS), 0);
+        }
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+static void group_reader(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus;
+        struct torc_producer *p = NULL;
+        struct torc_consumer *c = NULL;
+        struct torc_producer_config fencing = {.access = TORC_EXCLUSIVE_WITH_FENCING};
+        gid_t group = GROUP;
+        uint64_t got, received = 0;
+        size_t len;
+        char path[128];
+        int rc;
+        (void)arg;
+        umask(077);
+        CHECK(setgroups(1, &group) == 0);
+        CHECK(setgid(USER_B) == 0);
+        CHECK(setuid(USER_B) == 0);
+        bus = group_bus(t, "reader");
+        /* It may read and not write: no producer, no end, no removal; and its tries leave no trace. */
+        CHECK_RC(torc_producer_open(&p, bus, "s", NULL), -EACCES);
+        CHECK_RC(torc_producer_open(&p, bus, "s", &fencing), -EACCES);
+        CHECK_RC(torc_stream_fence(bus, "s", NULL), -EACCES);
+        CHECK_RC(torc_stream_end(bus, "s"), -EACCES);
+        CHECK_RC(torc_stream_remove(bus, "s"), -EACCES);
+        snprintf(path, sizeof path, "%s/bus/@s/0.1", t->root);
+        CHECK(open(path, O_RDWR | O_CLOEXEC) < 0 && errno == EACCES);
+        CHECK_RC(torc_consumer_open(&c, bus, "s", NULL), 0);
+        struct pollfd poll_fd = {.fd = torc_consumer_fd(c), .events = POLLIN};
+        CHECK(poll_fd.fd >= 0);
+        CHECK_RC(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
+        link_say(link, 1);
+        /* Woken by the writer, not by the timer that is there for lost wake-ups: 100 ms from the look above, each time. */
+        for (int i = 0; i < 5; i++) {
+                CHECK(poll(&poll_fd, 1, TEST_WAIT_MS) == 1);
+                int64_t woken_ms = test_now_ms();
+                CHECK_RC(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), 0);
+                CHECK_RC(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
+                link_say(link, woken_ms);
+        }
+        link_hear(link); /* more than two rings hold are sent: growth, then a disconnection */
+        while ((rc = torc_consumer_recv(c, &got, sizeof got, &len, TEST_WAIT_MS, NULL)) == 0)
+                received++;
+        CHECK_RC(rc, TORC_ELAGGED);
+        CHECK_RC(torc_consumer_reattach(c, TEST_WAIT_MS), 0);
+        while ((rc = torc_consumer_try_recv(c, &got, sizeof got, &len, NULL)) == 0)
+                received++;
+        CHECK_RC(rc, -EAGAIN);
+        link_say(link, (int64_t)(received + torc_consumer_missed(c)));
+        link_hear(link);
+        CHECK_RC(torc_consumer_recv(c, &got, sizeof got, &len, TEST_WAIT_MS, NULL), 0);
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
+static void group_when_it_may_read_reads_and_is_woken(void **state)
+{
+        struct test *t = *state;
+        int64_t sent_ms, late_ms = 0;
+        NEEDS_ROOT();
+        assert_int_equal(chmod(t->root, 0777), 0);
+        struct child writer = child_start(t, group_writer, NULL);
+        child_hear(&writer);
+        struct child reader = child_start(t, group_reader, NULL);
+        child_hear(&reader);
+        child_say(&writer, 0);
+        assert_int_equal(child_hear(&writer), USER_B);
+        for (int i = 0; i < 5; i++) {
+                sent_ms = test_now_ms();
+                child_say(&writer, 1);
+                late_ms += child_hear(&reader) - sent_ms;
+        }
+        if (late_ms >= 5 * 50)
+                fail_msg("five messages were noticed %d ms late", (int)late_ms);
+        child_stop(&reader);
+        child_say(&writer, 1000);
+        child_say(&writer, 0);
+        assert_int_equal(child_hear(&writer), -1); /* all are sent, and it was disconnected */
+        child_continue(&reader);
+        child_say(&reader, 1);
+        assert_int_equal(child_hear(&reader), 1000);
+        child_say(&writer, 1);
+        child_say(&reader, 1);
+        child_join(&reader);
+        child_say(&writer, -1);
+        child_join(&writer);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -252,6 +375,7 @@ int main(void)
                 TEST(owners_when_nobody_reads_leave_no_segments),
                 TEST(default_root_when_another_user_made_it_is_refused),
                 TEST(default_root_when_the_bus_is_for_all_is_its_makers),
+                TEST(group_when_it_may_read_reads_and_is_woken),
         };
         return TEST_MAIN(tests);
 }
