@@ -133,6 +133,7 @@ clean:
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
+include tests/fuzz/fuzz.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 docs:
@@ -167,6 +168,7 @@ uninstall:
 help:
 	@sed -n '3,9s/^# \{0,1\}//p' Makefile
 	@echo "  make asan, tsan  sanitizer builds and their tests"
+	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"
 	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"
 	@echo "  make layers      includes follow the arrows of docs/ARCHITECTURE.md"
 	@echo "  make docs        check the man pages"

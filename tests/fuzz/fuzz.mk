@@ -1,0 +1,40 @@
+# fuzz.mk - the fuzzers (clang's libFuzzer with ASan and UBSan); included by the Makefile.
+#
+#   make fuzz           every target for FUZZ_SECONDS (600); new inputs stay in build-fuzz/corpus
+#   make fuzz-smoke     every target for 20 s
+#
+# They are built apart from all else: clang, another set of flags, build-fuzz/.
+
+FUZZ_CC      ?= clang
+FUZZ_B       ?= build-fuzz
+FUZZ_SECONDS ?= 600
+FUZZ_MAKE     = $(MAKE) --no-print-directory CC=$(FUZZ_CC) B=$(FUZZ_B) SAN=fuzzer-no-link,address,undefined \
+                CFLAGS="-O1 -g"
+
+# What each target is linked from, and nothing else.
+FUZZ_ring    := libshm/ring.c
+FUZZ_text    := libshm/meta.c libshm/name.c libshm/error.c
+FUZZ_state   := libshm/supervisor_state.c libshm/file.c libshm/wait.c
+FUZZ_conf    := $(CONF_SRC) $(LIB_SRC)
+FUZZ_control := $(filter-out $(addprefix supervisor/,torcd.c spawn.c proc.c sweep.c log.c),$(SUP_SRC)) $(CONF_SRC) $(LIB_SRC)
+
+FUZZ_NAMES := ring text state conf control
+FUZZ_BINS  := $(addprefix $(B)/tests/fuzz/fuzz_,$(FUZZ_NAMES))
+
+define fuzz_rule
+$(B)/tests/fuzz/fuzz_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(call obj,$(FUZZ_$(1)))
+	$$(call say,LD,$$@)$$(CC) -fsanitize=fuzzer -o $$@ $$^ $$(ALLLDFLAGS) $$(FUZZ_LD_$(1)) $$(INIH_LIBS) $$(BSD_LIBS)
+endef
+$(foreach t,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(t))))
+
+fuzz-targets: $(FUZZ_BINS)
+fuzz-check:
+	@echo 'int main(void) { return 0; }' | $(FUZZ_CC) -x c -fsanitize=address,undefined -o /dev/null - 2>/dev/null || \
+	{ echo "fuzz: $(FUZZ_CC) with its sanitizers is not here; install clang and libclang-rt-14-dev ('make deps')," \
+	  "or name another clang with FUZZ_CC=" >&2; exit 1; }
+fuzz-build: fuzz-check
+	@$(FUZZ_MAKE) fuzz-targets
+fuzz: fuzz-build
+	@tests/fuzz/run.sh $(FUZZ_B) $(FUZZ_SECONDS)
+fuzz-smoke: fuzz-build
+	@tests/fuzz/run.sh $(FUZZ_B) 20

@@ -1,0 +1,37 @@
+#!/bin/sh
+# run.sh BUILD-DIR SECONDS [TARGET...] - run the fuzzers one after the other, each for SECONDS, politely, and end with
+# one line that counts them. New inputs go to BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with
+# the command that repeats it. Failures: any report of ASan, UBSan or LeakSanitizer, a broken MUST(), an input that
+# takes longer than 30 s, more than 2 GiB.
+set -u
+B=$1 seconds=$2
+shift 2
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -gt 0 ] || set -- ring text state conf control
+passed=0 failed=0
+mkdir -p "$B/crashes"
+# allocator_may_return_null: a hostile size is ENOMEM, as it is without the sanitizer.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:detect_stack_use_after_return=1"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1"
+
+for t; do
+        corpus="$B/corpus/$t" log="$B/fuzz_$t.log"
+        mkdir -p "$corpus"
+        seeds=
+        [ ! -d "$here/corpus/$t" ] || seeds="$here/corpus/$t"
+        [ "$t" != conf ] || seeds="$seeds $here/../golden/conf"
+        if nice -n 19 "$B/tests/fuzz/fuzz_$t" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 -max_len=4096 \
+                -len_control=20 -print_final_stats=1 -artifact_prefix="$B/crashes/$t-" "$corpus" $seeds \
+                >"$log" 2>&1 </dev/null; then
+                passed=$((passed + 1)) verdict=ok
+        else
+                failed=$((failed + 1)) verdict=FAILED
+        fi
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        cover=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
+        printf '%-10s %-6s %10s executions, %5s edges\n' "$t" $verdict "${runs:-?}" "${cover:-?}"
+        [ $verdict = ok ] || { grep -v '^#' "$log" | tail -n 60 | sed 's/^/    /'
+                echo "    repeat: $B/tests/fuzz/fuzz_$t $(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)"; }
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
