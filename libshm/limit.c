@@ -68,7 +68,8 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
         atomic_thread_fence(memory_order_seq_cst);
         uint64_t min = limit_slowest(s, r->number, r->base, t0);
         uint64_t intent = ring_min_intent(r, t0);
-        enum limit_bar bar = intent < min ? LIMIT_CLAIM : LIMIT_CONSUMER;
+        /* An open claim that is in the way by itself: no reader gets past it, and it is not their fault. */
+        enum limit_bar bar = need > r->capacity && intent < need - r->capacity ? LIMIT_CLAIM : LIMIT_CONSUMER;
         if (intent < min)
                 min = intent;
         if (min < r->base)

@@ -10,7 +10,7 @@
 enum limit_bar {
         LIMIT_NONE = 0, /* nothing: claim */
         LIMIT_CONSUMER, /* a consumer that has not read so far */
-        LIMIT_CLAIM,    /* a claim in progress, a whole ring back */
+        LIMIT_CLAIM,    /* a claim in progress, a whole ring back; readers may stand before it */
 };
 
 /* A place in the chain. At the end of a segment it is at the beginning of the next one, too. */

@@ -255,7 +255,10 @@ static bool producer_ready_space(struct torc_producer *p, void *arg)
 {
         bool sealed;
         ring_tail(&p->seg.ring, &sealed);
-        return sealed || limit_refresh(&p->stream, &p->seg, *(uint64_t *)arg) == LIMIT_NONE;
+        enum limit_bar bar = limit_refresh(&p->stream, &p->seg, *(uint64_t *)arg);
+        /* A reader in the way is ready, too, for the policy to deal with: only a claim was waited for. */
+        return sealed || bar == LIMIT_NONE ||
+               (bar == LIMIT_CONSUMER && p->stream.ctl->config.lag != TORC_LAG_BLOCK);
 }
 
 static void producer_cancel_wake(struct stream *s)
@@ -287,7 +290,7 @@ static int producer_full(struct torc_producer *p, uint64_t bytes, uint64_t need,
         int rc = limit_grow(s, &p->seg, bytes, deadline);
         if (rc != TORC_EFULL)
                 return rc;
-        if (s->ctl->config.lag != TORC_LAG_BLOCK) {
+        if (s->ctl->config.lag != TORC_LAG_BLOCK && bar == LIMIT_CONSUMER) {
                 rc = limit_kick_laggards(s, &p->seg, need, deadline);
                 if (rc)
                         return rc < 0 ? rc : 0;

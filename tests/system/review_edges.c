@@ -61,6 +61,110 @@ static void fencing_when_descriptors_run_out_happens_wholly_or_not(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- claims that stay open ------------------------------------------------------------------------------- */
+
+/* Readers wait before an open claim. When the ring is full behind it, they are not in anybody's way. */
+static void claim_when_it_stays_open_disconnects_no_reader(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "claimer");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
+        struct torc_producer *slow = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, NULL);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        void *data;
+        uint64_t n = 0, next;
+        int rc;
+        for (int round = 0; round < 3; round++) {
+                next = n;
+                assert_ok(torc_producer_claim(slow, sizeof n, NULL, 0, &data));
+                memcpy(data, &n, sizeof n);
+                n++;
+                while ((rc = test_send(p, n, 0)) == 0)
+                        n++;
+                assert_rc(rc, TORC_EFULL);
+                assert_rc(test_send(p, n, 20), -ETIMEDOUT);
+                test_expect_nothing(c);
+                assert_ok(torc_producer_commit(slow, NULL));
+                for (; next < n; next++)
+                        test_expect(c, next);
+        }
+        assert_int_equal(torc_consumer_missed(c), 0);
+        /* When the claim is settled it is the reader's turn: now it is in the way. */
+        assert_ok(torc_producer_claim(slow, sizeof n, NULL, 0, &data));
+        while (test_send(p, 0, 0) == 0)
+                continue;
+        assert_ok(torc_producer_commit(slow, NULL));
+        assert_ok(test_send(p, 0, -1));
+        assert_rc(torc_consumer_try_recv(c, &n, sizeof n, &(size_t){0}, NULL), TORC_ELAGGED);
+        torc_consumer_close(&c);
+        torc_producer_close(&slow);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+/* The same in one process while the sender sleeps: it has to notice that now it waits for a reader, not for a claim. */
+static void claim_holder(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = child_bus(t, "holder");
+        struct torc_producer *p = NULL;
+        void *data;
+        (void)arg;
+        CHECK_RC(torc_producer_open(&p, bus, "s", NULL), 0);
+        CHECK_RC(torc_producer_claim(p, 8, NULL, 0, &data), 0);
+        link_say(link, 1);
+        link_hear(link);
+        CHECK_RC(torc_producer_commit(p, NULL), 0);
+        link_say(link, 1);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+static void claim_sender(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = child_bus(t, "sender");
+        struct torc_producer *p = NULL;
+        (void)arg;
+        CHECK_RC(torc_producer_open(&p, bus, "s", NULL), 0);
+        while (test_send(p, 0, 0) == 0)
+                continue;
+        link_say(link, 1);
+        CHECK_RC(test_send(p, 0, -1), 0);
+        link_say(link, 2);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+static void claim_when_settled_lets_the_policy_deal_with_readers(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "reader");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, &config);
+        uint64_t got;
+        size_t len;
+        for (int killed = 0; killed < 2; killed++) {
+                struct child holder = child_start(*state, claim_holder, NULL);
+                child_hear(&holder);
+                struct child sender = child_start(*state, claim_sender, NULL);
+                child_hear(&sender);
+                child_until_asleep(&sender);
+                assert_rc(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
+                if (killed) {
+                        child_kill(&holder);
+                } else {
+                        child_say(&holder, 1);
+                        child_join(&holder);
+                }
+                assert_int_equal(child_hear(&sender), 2);
+                child_join(&sender);
+                assert_rc(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), TORC_ELAGGED);
+                assert_ok(torc_consumer_reattach(c, 0));
+                while (torc_consumer_try_recv(c, &got, sizeof got, &len, NULL) == 0)
+                        continue;
+        }
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
 /* ---- no place left --------------------------------------------------------------------------------------- */
 
 /* A skipping reader that lost its place to another goes on when there is one again, and until then does not hang in calls
@@ -371,6 +475,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
+                TEST(claim_when_it_stays_open_disconnects_no_reader),
+                TEST(claim_when_settled_lets_the_policy_deal_with_readers),
                 TEST(skipping_when_its_place_is_taken_waits_without_blocking),
                 TEST(owners_when_nobody_reads_leave_no_segments),
                 TEST(default_root_when_another_user_made_it_is_refused),
