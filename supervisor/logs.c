@@ -42,6 +42,22 @@ static int make_directories(const char *path)
         return 0;
 }
 
+static int logs_directory(const char *path)
+{
+        int rc = make_directories(path);
+        if (rc)
+                return rc;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS)) {
+                rc = -errno;
+                close(fd);
+                return rc;
+        }
+        return fd;
+}
+
 static void keep_only(const int *keep, size_t n)
 {
         for (unsigned fd = 3; fd < 65536;) {
@@ -118,12 +134,9 @@ void logs_open(struct sup *sup)
         if (sup->spool < 0)
                 fatal("%s/" SPOOL_DIR ": %s", torc_bus_path(sup->bus), torc_strerror(sup->spool));
         if (log->directory) {
-                int rc = make_directories(log->directory);
-                sup->log_dir = rc ? rc : open(log->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (sup->log_dir == -1)
-                        rc = -errno;
-                if (rc || faccessat(sup->log_dir, ".", W_OK | X_OK, AT_EACCESS))
-                        fatal("[log] directory = %s: %s", log->directory, torc_strerror(rc ? rc : -errno));
+                sup->log_dir = logs_directory(log->directory);
+                if (sup->log_dir < 0)
+                        fatal("[log] directory = %s: %s", log->directory, torc_strerror(sup->log_dir));
         }
         /* Without a directory there may still be members that another torcd gave a spool. */
         if (!log->directory && !spool_any(sup->spool))
@@ -148,7 +161,8 @@ bool logs_ended(struct sup *sup, pid_t pid, int status)
         if (!sup->log_writer || pid != sup->log_writer)
                 return false;
         member_status_text(text, sizeof text, status);
-        log_warn("the log writer %s; output waits in memory until the next one runs", text);
+        if (status != 0) /* else it was asked to */
+                log_warn("the log writer %s; output waits in memory until the next one runs", text);
         sup->log_writer = 0;
         sup->log_due = sup_now() + LOGS_AGAIN_NS;
         return true;
@@ -160,7 +174,7 @@ void logs_tick(struct sup *sup, int64_t now)
                 logs_start(sup);
 }
 
-void logs_count(struct sup *sup)
+static void logs_count(struct sup *sup)
 {
         for (size_t i = 0; i < sup->top_member && sup->log_writer; i++) {
                 struct sup_member *m = sup->members[i];
@@ -170,6 +184,29 @@ void logs_count(struct sup *sup)
                 m->log_dropped = dropped;
                 m->dirty = true;
         }
+}
+
+/* Somebody has removed the directory: make it again, and have a new log writer use it. The old one finishes; what
+ * it cannot write stays in the spools. */
+static void logs_renew_directory(struct sup *sup)
+{
+        struct stat st;
+        if (sup->log_dir < 0 || fstat(sup->log_dir, &st) || st.st_nlink > 0)
+                return;
+        int fd = logs_directory(sup->conf->log.directory);
+        if (fd < 0)
+                return; /* again in a second; the log writer has told what is wrong */
+        log_warn("%s was removed; it is made again", sup->conf->log.directory);
+        close(sup->log_dir);
+        sup->log_dir = fd;
+        if (sup->log_writer)
+                kill(sup->log_writer, SIGTERM);
+}
+
+void logs_look(struct sup *sup)
+{
+        logs_count(sup);
+        logs_renew_directory(sup);
 }
 
 /* All members have stopped: nothing that is left there will be needed. */

@@ -209,8 +209,11 @@ static bool pump_file(struct state *s, struct outlet *o, uint64_t share)
         if (fstat(o->fd, &st))
                 return false;
         uint64_t size = (uint64_t)st.st_size;
-        if (size < o->done)
-                o->done = o->punched = 0; /* its writer has truncated it, as a shell does for "> /dev/stderr" */
+        if (size < o->done) { /* its writer has truncated it, as a shell does for "> /dev/stderr" */
+                static const char truncated[] = "[torcd: the member truncated its output here]\n";
+                o->done = o->punched = 0;
+                outlet_put(s, o, truncated, sizeof truncated - 1, false);
+        }
         if (size - o->done > s->bound)
                 outlet_skip(s, o, size);
         for (uint64_t taken = 0; taken < share;) {

@@ -126,7 +126,7 @@ static void loop_tick(struct sup *sup, int64_t now)
                 return;
         sup->tick_due = now + TICK_NS;
         torc_supervisor_beat(sup->state);
-        logs_count(sup);
+        logs_look(sup);
 }
 
 static void earlier(int64_t *due, int64_t other)

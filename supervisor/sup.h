@@ -5,6 +5,7 @@
  *      loop.c      epoll, signals, one timer: calls everybody else
  *      members.c   groups and members: the table of member.c meets processes
  *      spawn.c     fork and exec        adopt.c   members another torcd left      sweep.c   what outlives a member
+ *      streams.c   makes the streams
  *      watch.c     the bus: the dead are cleaned up, stuck fenced producers are killed
  *      logs.c      starts the log writer (logwriter.c), keeps it running
  *      control.c   the socket           commands.c  what can be asked there
@@ -134,6 +135,9 @@ void loop_run(struct sup *sup); /* until everything has stopped */
 void note(struct sup *sup, enum torc_event_kind kind, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
+/* ---- streams.c ---- */
+void streams_open(struct sup *sup);
+
 /* ---- members.c ---- */
 struct sup_member *member_new(struct sup *sup, struct sup_group *group, uint32_t index, size_t slot);
 struct sup_member *member_find(struct sup *sup, const struct sup_group *group, uint32_t index);
@@ -179,7 +183,7 @@ void logs_open(struct sup *sup);
 int logs_output(struct sup *sup, const struct sup_member *m); /* a descriptor for the caller to close, or -errno */
 bool logs_ended(struct sup *sup, pid_t pid, int status);      /* was it the log writer? */
 void logs_tick(struct sup *sup, int64_t now);
-void logs_count(struct sup *sup); /* what was dropped, into the members */
+void logs_look(struct sup *sup); /* once a second: what was dropped; is the directory still there? */
 void logs_close(struct sup *sup);
 
 /* ---- control.c ---- */

@@ -195,32 +195,6 @@ static void state_open(struct sup *sup)
                 fatal("%s/supervisor: %s", path, torc_strerror(rc));
 }
 
-/* Streams that exist keep the configuration they have: their messages would be lost otherwise. */
-static void streams_open(struct sup *sup)
-{
-        for (size_t i = 0; i < sup->conf->n_streams; i++) {
-                const struct conf_stream *c = &sup->conf->streams[i];
-                struct torc_stream_config config = {
-                        .capacity_bytes = c->capacity_bytes,
-                        .capacity_max_bytes = c->capacity_max_bytes,
-                        .max_message_bytes = c->max_message_bytes,
-                        .lag = c->lag,
-                        .online_min = c->online_min,
-                        .online_tags = c->online_tags,
-                        .max_consumers = c->max_consumers,
-                        .mode = c->mode,
-                        .uid = c->uid,
-                        .gid = c->gid,
-                };
-                int rc = torc_stream_create(sup->bus, c->name, &config);
-                if (rc == 0)
-                        note(sup, TORC_EVENT_SUPERVISOR, "stream %s created", c->name);
-                else if (rc != TORC_EEXISTS)
-                        fatal("%s:%u: stream '%s': %s (%s)", c->section.file ? c->section.file : sup->conf->path,
-                              c->section.line, c->name, torc_strerror(rc), torc_errname(rc));
-        }
-}
-
 static void groups_open(struct sup *sup)
 {
         for (size_t i = 0; i < sup->conf->n_groups; i++) {
@@ -283,9 +257,9 @@ static void supervise(struct sup *sup, const char *root)
         state_open(sup);
         note(sup, TORC_EVENT_SUPERVISOR, "torcd " TORC_VERSION " started, pid %d, bus %s", (int)getpid(),
              torc_bus_path(sup->bus));
+        watch_open(sup);
         streams_open(sup);
         logs_open(sup);
-        watch_open(sup);
         groups_open(sup);
         adopt(sup);
         control_open(sup);

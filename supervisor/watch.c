@@ -35,7 +35,7 @@ struct stuck {
         uint64_t ticks;
         int64_t pid; /* 0: unused */
         int64_t since_ns;
-        bool still;
+        bool still, told;
 };
 #define STUCK_MAX 16 /* of one stream; more than that take their turns */
 
@@ -169,7 +169,7 @@ static struct stuck *watch_stuck(struct sup_seen *seen, const struct torc_produc
 
 /* Kill it, if it is still the one: the pidfd is opened for {pid, start time}, and after that a new look must show
  * the same producer still fenced, alive by its lock, and in its claim. */
-static void watch_kill(struct sup *sup, const char *stream, const struct torc_producer_info *p)
+static void watch_kill(struct sup *sup, const char *stream, const struct torc_producer_info *p, struct stuck *stuck)
 {
         struct torc_snapshot *snapshot = NULL;
         int fd = proc_open((pid_t)p->pid, p->start_ticks);
@@ -187,6 +187,9 @@ static void watch_kill(struct sup *sup, const char *stream, const struct torc_pr
                             !q->alive || q->state != TORC_PRODUCER_FENCED || !q->claim_open)
                                 continue;
                         int rc = proc_signal(fd, SIGKILL);
+                        if (stuck->told)
+                                continue;
+                        stuck->told = true;
                         note(sup, TORC_EVENT_KILLED,
                              "stream %s: %s (%lld) %s: fenced, in an open claim for %llu ms", stream, q->name,
                              (long long)q->pid, rc ? "cannot be killed" : "killed",
@@ -198,12 +201,12 @@ out:
         close(fd);
 }
 
-static void watch_grace(struct sup *sup, const char *stream, const struct torc_producer_info *p, int64_t since_ns,
-                        int64_t now)
+static void watch_grace(struct sup *sup, const char *stream, const struct torc_producer_info *p,
+                        struct stuck *stuck, int64_t now)
 {
-        int64_t due = since_ns + (int64_t)sup->conf->bus.fence_grace_ms * MS;
+        int64_t due = stuck->since_ns + (int64_t)sup->conf->bus.fence_grace_ms * MS;
         if (now >= due)
-                watch_kill(sup, stream, p);
+                watch_kill(sup, stream, p, stuck);
         if (now >= due || due > now + LOOK_STUCK_NS)
                 due = now + LOOK_STUCK_NS;
         if (due < sup->look_due)
@@ -227,7 +230,7 @@ static void watch_stream(struct sup *sup, const struct torc_stream_info *s, int6
                 if (!stuck)
                         continue;
                 stuck->still = true;
-                watch_grace(sup, s->name, p, stuck->since_ns, now);
+                watch_grace(sup, s->name, p, stuck, now);
         }
         for (size_t i = 0; i < STUCK_MAX; i++)
                 if (!seen->stuck[i].still)

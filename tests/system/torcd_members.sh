@@ -198,11 +198,59 @@ ok "  and its daemon" gone "$(cat daemon.pid)"
 is "  last group first" "last first" "$(tr '\n' ' ' <order | sed 's/ $//')"
 ok "  stragglers are reported" grep -q 'deaf-0 left .* behind; killed: .*sleep' torcd.log
 
+# --- as another user
+if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then
+        cat >"$ini" <<END
+[bus]
+root = $TORC_ROOT
+[log]
+directory = $work/logs
+[group other]
+command = sh -c 'echo i am \$(id -u) \$(id -G); echo at home in \$HOME; echo by name >>/dev/stderr; exec sleep 1000'
+user = nobody
+cwd = /
+start_delay = 0ms
+start_jitter = 0ms
+END
+        torcd_start
+        await sh -c 'grep -q name logs/other-0.log'
+        ok "user: ids and groups are those of the user" says logs/other-0.log "i am $(id -u nobody) $(id -G nobody)"
+        ok "  HOME, too" says logs/other-0.log "at home in $(getent passwd nobody | cut -d: -f6)"
+        ok "  it may open /dev/stderr by its name" says logs/other-0.log "by name"
+        torcd_stop
+        is "  and is stopped as all are" 0 $status
+else
+        skip "members of other users" "only root can start them, and there has to be a user nobody"
+fi
+
+# --- streams that exist
+cat >"$ini" <<END
+[bus]
+root = $TORC_ROOT
+[stream s]
+capacity = 128KiB
+lag = block
+END
+rm -f torcd.log
+torcd_start
+ok "a stream that exists with other settings is told" grep -q "stream s exists and is not as in torc.ini: it has capacity 65536, lag disconnect" torcd.log
+torcd_stop
+
 # --- a second signal hastens
+cat >"$ini" <<END
+[bus]
+root = $TORC_ROOT
+[group deaf]
+command = sh -c 'trap "" TERM; sleep 1001 & echo \$! >child.pid; setsid sleep 1002 & echo \$! >daemon.pid; wait; wait'
+cwd = $work
+stop_timeout = 200ms
+start_delay = 0ms
+start_jitter = 0ms
+END
 sed -i 's/stop_timeout = 200ms/stop_timeout = 60s/' "$ini"
 rm -f ./*.pid
 torcd_start
-for f in first last child daemon orphan; do await test -s $f.pid; done
+for f in child daemon; do await test -s $f.pid; done
 kill -INT "$torcd_pid"
 await is_state deaf-0 stopping
 kill -INT "$torcd_pid"
