@@ -134,21 +134,21 @@ static int access_grant(struct stream *s, uint32_t slot, enum torc_access mode, 
         struct abi_ctl *ctl = s->ctl;
         struct abi_producer *p = &ctl->producer[slot];
         uint64_t gen = ABI_WORD_GEN(atomic_load_explicit(&p->word, memory_order_relaxed)) + 1;
+        if (mode == TORC_EXCLUSIVE || mode == TORC_EXCLUSIVE_WITH_FENCING) {
+                /* The generation first, in a state that holds nothing, so that a failure below leaves it FREE. */
+                atomic_store_explicit(&p->word, ABI_WORD(gen, ABI_PRODUCER_FREE), memory_order_relaxed);
+                return access_own(s, slot, mode == TORC_EXCLUSIVE_WITH_FENCING && v->producers + v->waiters);
+        }
+        int rc = access_reopen(s);
+        if (rc)
+                return rc;
+        atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
         unsigned state = ABI_PRODUCER_SHARED;
         if (mode == TORC_WAIT_FOR_EXCLUSIVE) {
                 uint64_t ticket = atomic_load_explicit(&ctl->next_ticket, memory_order_relaxed);
                 atomic_store_explicit(&p->ticket, ticket, memory_order_relaxed);
                 atomic_store_explicit(&ctl->next_ticket, ticket + 1, memory_order_relaxed);
                 state = ABI_PRODUCER_WAITING;
-        } else if (mode != TORC_SHARED) {
-                /* The generation first, in a state that holds nothing, so that a failure below leaves it FREE. */
-                atomic_store_explicit(&p->word, ABI_WORD(gen, ABI_PRODUCER_FREE), memory_order_relaxed);
-                return access_own(s, slot, mode == TORC_EXCLUSIVE_WITH_FENCING && v->producers + v->waiters);
-        } else {
-                int rc = access_reopen(s);
-                if (rc)
-                        return rc;
-                atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
         }
         /* [slot.w] release, pairs with [slot.r]: who sees the state sees the record. */
         atomic_store_explicit(&p->word, ABI_WORD(gen, state), memory_order_release);
@@ -205,6 +205,8 @@ int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *plac
                 rc = TORC_ECORRUPT;
         } else if (ABI_WORD_STATE(word) == ABI_PRODUCER_FENCED) {
                 rc = TORC_EFENCED;
+        } else if (stream_state(s) == ABI_STREAM_ENDED) {
+                rc = TORC_ECLOSED; /* it has a turn again when somebody opens the stream */
         } else if (ABI_WORD_STATE(word) == ABI_PRODUCER_WAITING) {
                 stream_reap_producers(s, &reaped);
                 access_survey(s, atomic_load_explicit(&p->ticket, memory_order_relaxed), &v);
