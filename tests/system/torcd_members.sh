@@ -56,7 +56,9 @@ await new_pid web-0 "$p0"
 ok "  it has a new pid" new_pid web-0 "$p0"
 is "  the others have not" "$p2" "$(pid_of web-2)"
 exits "ctl stop of a group" 0 "$torc" ctl stop web
-await is_state web-2 stopped
+for m in web-0 web-1 web-2; do
+        await is_state $m stopped
+done
 is "  stopped" "stopped stopped stopped" "$(state web-0) $(state web-1) $(state web-2)"
 ok "  its process is gone" gone "$p2"
 exits "ctl start of a group" 0 "$torc" ctl start web
