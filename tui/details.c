@@ -18,8 +18,9 @@
 static void details_access(struct pen *pen, const struct torc_stream_info *s, const struct stream_look *look)
 {
         if (s->access == TORC_EXCLUSIVE)
-                pen_field(pen, "access", STYLE_PLAIN, "exclusive: %s (pid %lld) \u00b7 epoch %u", s->owner_name,
-                          (long long)s->owner_pid, s->epoch);
+                pen_field(pen, "access", look->owner_dead ? STYLE_BAD : STYLE_PLAIN,
+                          "exclusive: %s (pid %lld%s) \u00b7 epoch %u", s->owner_name, (long long)s->owner_pid,
+                          look->owner_dead ? ", dead" : "", s->epoch);
         else
                 pen_field(pen, "access", STYLE_PLAIN, "%s \u00b7 epoch %u",
                           look->producing ? "shared" : "nobody produces", s->epoch);

@@ -151,7 +151,7 @@ static int draw_tab_text(char *text, size_t cap, const struct model *m, const st
         char count[UNITS_TEXT];
         if (form == 0 && m->snap)
                 snprintf(text, cap, " %d %s %s ", i + 1, views[i]->title,
-                         units_count(count, views[i]->count(m, 0)));
+                         units_count(count, views[i]->tally ? views[i]->tally(m) : views[i]->count(m, 0)));
         else if (form <= 1)
                 snprintf(text, cap, " %d %s ", i + 1, views[i]->title);
         else
@@ -395,6 +395,8 @@ static void draw_waiting(struct screen *s, int y, const struct model *m, const s
 {
         struct pen pen = {s, y + 1};
         char text[400];
+        if (m->error == 0)
+                return; /* not looked yet */
         if (m->error != -ENOENT) {
                 snprintf(text, sizeof text, "Bus \"%s\" at %s cannot be read: %s.", ui->bus_name, ui->bus_path,
                          torc_strerror(m->error));

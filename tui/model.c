@@ -61,6 +61,7 @@ static void model_producers(struct stream_look *look, const struct torc_stream_i
                 }
                 look->producing += p->alive && p->state != TORC_PRODUCER_FENCED;
                 look->blocked |= p->alive && p->blocked;
+                look->owner_dead |= !p->alive && p->state == TORC_PRODUCER_OWNER;
         }
 }
 
@@ -164,20 +165,21 @@ static void model_note_stream(struct peer_look *peer, const char *stream)
         snprintf(peer->streams + used, cap - used, "%s%s", used ? " " : "", stream);
 }
 
-/* Consumers name their peer by pid and name, not by slot: one process may have several. */
-static size_t model_find_peer(const struct torc_snapshot *snap, const struct peer_key *keys,
-                              const struct torc_consumer_info *c)
+/* Consumers and waiters name their peer by pid, not by slot. One process may have several peers: consumers tell the
+ * name as well. */
+static size_t model_find_peer(const struct torc_snapshot *snap, const struct peer_key *keys, int64_t pid,
+                              const char *name)
 {
         size_t low = 0, high = snap->n_peers;
         while (low < high) {
                 size_t mid = low + (high - low) / 2;
-                if (keys[mid].pid < c->pid)
+                if (keys[mid].pid < pid)
                         low = mid + 1;
                 else
                         high = mid;
         }
-        for (; low < snap->n_peers && keys[low].pid == c->pid; low++) {
-                if (strcmp(snap->peers[keys[low].index].name, c->peer_name) == 0)
+        for (; low < snap->n_peers && keys[low].pid == pid; low++) {
+                if (!name || strcmp(snap->peers[keys[low].index].name, name) == 0)
                         return keys[low].index;
         }
         return NONE;
@@ -197,10 +199,18 @@ static void model_roles(struct model *m, const struct peer_key *keys, const size
                         model_note_stream(&m->peers[peer], s->name);
                 }
                 for (size_t j = 0; j < s->n_consumers; j++) {
-                        size_t peer = model_find_peer(m->snap, keys, &s->consumers[j]);
+                        size_t peer =
+                                model_find_peer(m->snap, keys, s->consumers[j].pid, s->consumers[j].peer_name);
                         if (peer == NONE)
                                 continue;
                         m->peers[peer].consumers++;
+                        model_note_stream(&m->peers[peer], s->name);
+                }
+                for (size_t j = 0; j < s->n_waiters; j++) {
+                        size_t peer = model_find_peer(m->snap, keys, s->waiters[j].pid, NULL);
+                        if (peer == NONE)
+                                continue;
+                        m->peers[peer].waiters++;
                         model_note_stream(&m->peers[peer], s->name);
                 }
         }

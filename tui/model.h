@@ -47,6 +47,7 @@ struct stream_look {
         int64_t claim_age_ns;          /* at least */
         uint32_t connected, producing; /* consumers; live producers */
         bool blocked, damaged;         /* a live producer waits; a segment cannot be read */
+        bool owner_dead;
 };
 
 struct consumer_look {
@@ -56,7 +57,7 @@ struct consumer_look {
 };
 
 struct peer_look {
-        uint32_t producers, consumers;
+        uint32_t producers, consumers, waiters;
         size_t member;     /* index of the group member with its pid, or NONE */
         char streams[200]; /* names, for a column */
 };

@@ -58,6 +58,7 @@ struct view {
         /* The rows, in the order of the snapshot. `subject` is a stream's index for the tables of its details. */
         size_t (*count)(const struct model *m, size_t subject);
         void (*row)(const struct model *m, size_t subject, size_t i, struct row *row);
+        size_t (*tally)(const struct model *m); /* the number on the tab, if it is not the number of rows */
 };
 
 #define VIEW_COLUMNS(array) .columns = (array), .n_columns = (int)(sizeof(array) / sizeof *(array))

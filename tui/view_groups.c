@@ -187,6 +187,11 @@ static void row_at(const struct model *m, size_t subject, size_t i, struct row *
         }
 }
 
+static size_t tally_groups(const struct model *m)
+{
+        return m->snap->n_groups;
+}
+
 const struct view view_groups = {
         .name = "groups",
         .title = "Groups",
@@ -198,4 +203,5 @@ const struct view view_groups = {
         .sort = 0,
         .count = count_rows,
         .row = row_at,
+        .tally = tally_groups,
 };

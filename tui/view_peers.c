@@ -37,6 +37,13 @@ static void get_consumers(const struct model *m, const struct row *row, struct v
         value_count(v, m->peers[row->a].consumers);
 }
 
+static void get_waiters(const struct model *m, const struct row *row, struct value *v)
+{
+        value_count(v, m->peers[row->a].waiters);
+        if (v->number > 0)
+                v->style = STYLE_ACCENT;
+}
+
 static void get_uptime(const struct model *m, const struct row *row, struct value *v)
 {
         value_age(v, m->snap->wall_ns - peer_of(m, row)->attached_ns);
@@ -80,11 +87,12 @@ static const struct column columns[] = {
         {"PROD", COLUMN_NUMBER, 5, 5, 5, 2, "producers it has open", get_producers},
         {"CONS", COLUMN_NUMBER, 5, 5, 5, 2, "consumers it has open", get_consumers},
         {"UPTIME", COLUMN_NUMBER, 6, 6, 6, 3, "since it attached", get_uptime},
+        {"WAIT", COLUMN_NUMBER, 5, 5, 5, 6, "streams whose exclusive access it waits for", get_waiters},
         {"STREAMS", COLUMN_TEXT, 10, 20, 80, 4, "on these streams", get_streams},
-        {"MEMBER", COLUMN_TEXT, 8, 8, 28, 6, "which member of which group it is", get_member},
+        {"MEMBER", COLUMN_TEXT, 8, 8, 28, 7, "which member of which group it is", get_member},
         {"TAGS", COLUMN_TEXT, 6, 10, 40, 5, "its tags", get_tags},
-        {"UID", COLUMN_NUMBER, 10, 10, 10, 7, "its user", get_user},
-        {"SLOT", COLUMN_NUMBER, 5, 5, 5, 8, "its place in the bus's table", get_slot},
+        {"UID", COLUMN_NUMBER, 10, 10, 10, 8, "its user", get_user},
+        {"SLOT", COLUMN_NUMBER, 5, 5, 5, 9, "its place in the bus's table", get_slot},
 };
 
 static size_t count_rows(const struct model *m, size_t subject)

@@ -84,7 +84,9 @@ static void get_owner(const struct model *m, const struct row *row, struct value
         const struct torc_stream_info *s = stream_of(m, row);
         if (unreadable(m, row, v))
                 return;
-        if (s->access == TORC_EXCLUSIVE)
+        if (s->access == TORC_EXCLUSIVE && look_of(m, row)->owner_dead)
+                value_printf(v, STYLE_BAD, "%s (dead)", s->owner_name);
+        else if (s->access == TORC_EXCLUSIVE)
                 value_text(v, STYLE_ACCENT, s->owner_name[0] ? s->owner_name : "?");
         else
                 value_text(v, STYLE_DIM, look_of(m, row)->producing ? "shared" : "-");
@@ -134,8 +136,8 @@ static void get_claim(const struct model *m, const struct row *row, struct value
                 return;
         }
         const struct torc_producer_info *p = &stream_of(m, row)->producers[look->claim];
-        value_printf(v, look->claim_age_ns >= MODEL_STUCK_NS ? STYLE_BAD : STYLE_PLAIN, "\u2265%s %s",
-                     units_age(age, look->claim_age_ns), p->name);
+        value_printf(v, look->claim_age_ns >= MODEL_STUCK_NS ? STYLE_BAD : STYLE_PLAIN, "\u2265%s %s%s",
+                     units_age(age, look->claim_age_ns), p->name, p->alive ? "" : " (dead)");
 }
 
 static void get_messages(const struct model *m, const struct row *row, struct value *v)
