@@ -476,8 +476,11 @@ static int consumer_make_poll(struct torc_consumer *c)
         return 0;
 }
 
-static void consumer_make_readable(struct torc_consumer *c)
+/* Let the pollable descriptor, if there is one, call for a look. */
+void consumer_make_readable(struct torc_consumer *c)
 {
+        if (c->handle.fd[CONSUMER_FD_FIFO] < 0)
+                return;
         ssize_t n = write(c->handle.fd[CONSUMER_FD_FIFO], "", 1);
         (void)n; /* full: readable already */
 }

@@ -38,6 +38,7 @@ int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *co
 int consumer_note_kick(struct torc_consumer *c);
 int consumer_note_gap(struct torc_consumer *c);
 void consumer_publish(struct torc_consumer *c);
+void consumer_make_readable(struct torc_consumer *c);
 void consumer_detach(struct handle *h);
 
 static inline struct abi_consumer *consumer_record(const struct torc_consumer *c)

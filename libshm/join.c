@@ -302,11 +302,15 @@ static int join_start_of(struct torc_consumer *c, const struct torc_consumer_con
         default:
                 break;
         }
-        /* The estimate of a live start; join_place() looks again. */
-        uint64_t base;
-        int rc = join_earliest(s, stream_current(s), start, &base);
-        start->kind = TORC_START_LIVE;
-        return rc;
+        /* A live start begins at a tail; join_place() looks again. Announced any earlier, a joiner would be in the way of
+         * producers for the sake of messages that it does not want. */
+        struct segment seg;
+        int rc = segment_open(&seg, s, stream_current(s), SEGMENT_LOOK);
+        if (rc)
+                return rc == -ENOENT ? TORC_ECORRUPT : rc;
+        *start = (struct join_start){TORC_START_LIVE, seg.ring.number, ring_tail(&seg.ring, NULL)};
+        segment_close(&seg);
+        return 0;
 }
 
 static int join_once(struct torc_consumer *c, const struct torc_consumer_config *config, bool taken)
@@ -457,6 +461,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         c->missed_bytes += c->position > from ? c->position - from : 0;
         atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
         consumer_publish(c);
+        consumer_make_readable(c); /* who polls next has not read until -EAGAIN here: nothing else would wake it */
         return 0;
 }
 
@@ -511,11 +516,27 @@ void consumer_detach(struct handle *h)
         stream_unlock(s);
 }
 
+/* Open the stream and join it. Returns 0, or TORC_EREMOVED: it went meanwhile, ... */
+static int consumer_attach(struct torc_consumer *c, struct torc_bus *bus, const char *stream,
+                           const struct torc_consumer_config *config)
+{
+        bool created;
+        c->gen = UINT32_MAX; /* no generation: nothing is held yet */
+        int rc = stream_open(&c->stream, bus, &c->handle, stream, config->stream, config->flags, &created);
+        if (rc)
+                return rc;
+        rc = consumer_join(c, config);
+        if (rc && c->gen != UINT32_MAX)
+                consumer_detach(&c->handle);
+        if (rc && c->seg.map)
+                segment_close(&c->seg);
+        return rc;
+}
+
 int torc_consumer_open(struct torc_consumer **out, struct torc_bus *bus, const char *stream,
                        const struct torc_consumer_config *config)
 {
         static const struct torc_consumer_config defaults;
-        bool created;
         if (!config)
                 config = &defaults;
         if ((unsigned)config->start > TORC_START_ID)
@@ -525,17 +546,15 @@ int torc_consumer_open(struct torc_consumer **out, struct torc_bus *bus, const c
         struct torc_consumer *c = calloc(1, sizeof *c);
         if (!c)
                 return -ENOMEM;
-        c->gen = UINT32_MAX; /* no generation: nothing is held yet */
         handle_init(&c->handle, bus, consumer_detach);
         int rc = handle_add(&c->handle);
         if (rc)
                 goto fail_free;
-        rc = stream_open(&c->stream, bus, &c->handle, stream, config->stream, config->flags, &created);
-        if (rc)
-                goto fail_close;
-        rc = consumer_join(c, config);
-        if (rc && c->gen != UINT32_MAX)
-                consumer_detach(&c->handle);
+        rc = consumer_attach(c, bus, stream, config);
+        for (int lap = 0; rc == TORC_EREMOVED && lap < STREAM_LAPS; lap++) {
+                stream_let_go(&c->stream);
+                rc = consumer_attach(c, bus, stream, config);
+        }
         if (rc)
                 goto fail_close;
         *out = c;
@@ -543,8 +562,6 @@ int torc_consumer_open(struct torc_consumer **out, struct torc_bus *bus, const c
 
 fail_close:
         handle_remove(&c->handle);
-        if (c->seg.map)
-                segment_close(&c->seg);
         stream_close(&c->stream);
 fail_free:
         free(c);

@@ -165,7 +165,7 @@ int limit_kick(struct stream *s, unsigned slot)
                         break;
         }
         stream_members_changed(s);
-        wait_wake_always(&s->ctl->data);
+        stream_wake_all(s); /* it may sleep, or poll */
         return 0;
 }
 
