@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,41 @@ struct sup_seen {
 
 /* ---- the dead -------------------------------------------------------------------------------------------- */
 
+static size_t add_text(char *text, size_t cap, size_t len, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+static size_t add_text(char *text, size_t cap, size_t len, const char *format, ...)
+{
+        va_list args;
+        va_start(args, format);
+        int n = vsnprintf(text + len, cap - len, format, args);
+        va_end(args);
+        return n < 0 ? len : len + (size_t)n < cap ? len + (size_t)n : cap - 1;
+}
+
+static void watch_note_reaped(struct sup *sup, const struct torc_reaped *r)
+{
+        const struct {
+                uint32_t n;
+                const char *what;
+        } counts[] = {{r->producers, "producers"},
+                      {r->consumers, "consumers"},
+                      {r->waiters, "waiters"},
+                      {r->holes, "open claims"}};
+        char text[220] = "";
+        size_t len = 0;
+        for (size_t i = 0; i < 8 && i < r->peers; i++)
+                len = add_text(text, sizeof text, len, "%s%s (%lld)", i ? ", " : " after ", r->names[i],
+                               (long long)r->pids[i]);
+        const char *between = r->peers ? ": " : " ";
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+                if (!counts[i].n)
+                        continue;
+                len = add_text(text, sizeof text, len, "%s%u %s", between, counts[i].n, counts[i].what);
+                between = ", ";
+        }
+        note(sup, TORC_EVENT_REAPED, "cleaned up%s", text);
+}
+
 /* After a hint: now, then after 1, 2, 4, 8, 16 ms, then every second. */
 static void watch_reap(struct sup *sup, int64_t now)
 {
@@ -63,14 +99,7 @@ static void watch_reap(struct sup *sup, int64_t now)
                 sup->reap_step++;
         if (r.peers + r.producers + r.consumers + r.waiters + r.holes == 0)
                 return;
-        char who[160] = "";
-        for (size_t i = 0, len = 0; i < 8 && i < r.peers && len < sizeof who; i++) {
-                int n = snprintf(who + len, sizeof who - len, "%s%s (%lld)", i ? ", " : "", r.names[i],
-                                 (long long)r.pids[i]);
-                len += n > 0 ? (size_t)n : 0;
-        }
-        note(sup, TORC_EVENT_REAPED, "cleaned up after %s%s%u producers, %u consumers, %u waiters, %u open claims",
-             who, who[0] ? ": " : "", r.producers, r.consumers, r.waiters, r.holes);
+        watch_note_reaped(sup, &r);
 }
 
 static void watch_notify(struct sup *sup, struct source *source, uint32_t events)
