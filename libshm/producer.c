@@ -61,6 +61,26 @@ static int producer_open_segment(struct torc_producer *p, uint64_t number)
 
 static int producer_follow(struct torc_producer *p, int64_t deadline);
 
+/* Open the stream and take a slot on it. Returns 0, or TORC_EREMOVED: it went meanwhile, ... */
+static int producer_attach(struct torc_producer *p, struct torc_bus *bus, const char *stream,
+                           const struct torc_producer_config *config, const char *name, bool *created)
+{
+        int rc = stream_open(&p->stream, bus, &p->handle, stream, config->stream, config->flags, created);
+        if (rc)
+                return rc;
+        rc = access_attach(&p->stream, name, config->access, &p->slot, &p->gen);
+        if (rc)
+                return rc;
+        p->waiting = config->access == TORC_WAIT_FOR_EXCLUSIVE;
+        p->owner = config->access != TORC_SHARED && !p->waiting;
+        do
+                rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
+        while (rc == -EAGAIN);
+        if (rc)
+                access_detach(&p->stream, p->slot, p->gen);
+        return rc;
+}
+
 int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const char *stream,
                        const struct torc_producer_config *config)
 {
@@ -81,26 +101,18 @@ int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const c
         rc = handle_add(&p->handle);
         if (rc)
                 goto fail_free;
-        rc = stream_open(&p->stream, bus, &p->handle, stream, config->stream, config->flags, &created);
+        rc = producer_attach(p, bus, stream, config, name, &created);
+        for (int lap = 0; rc == TORC_EREMOVED && lap < STREAM_LAPS; lap++) {
+                stream_let_go(&p->stream);
+                rc = producer_attach(p, bus, stream, config, name, &created);
+        }
         if (rc)
                 goto fail_close;
-        rc = access_attach(&p->stream, name, config->access, &p->slot, &p->gen);
-        if (rc)
-                goto fail_close;
-        p->waiting = config->access == TORC_WAIT_FOR_EXCLUSIVE;
-        p->owner = config->access != TORC_SHARED && !p->waiting;
-        do
-                rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
-        while (rc == -EAGAIN);
-        if (rc)
-                goto fail_detach;
         if (p->waiting)
                 torc_producer_await(p, 0); /* perhaps it is its turn at once */
         *out = p;
         return !created && (config->flags & TORC_CREATE_ONLY) ? TORC_EEXISTS : 0;
 
-fail_detach:
-        access_detach(&p->stream, p->slot, p->gen);
 fail_close:
         handle_remove(&p->handle);
         stream_close(&p->stream);

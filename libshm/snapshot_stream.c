@@ -310,6 +310,10 @@ int snapshot_stream(struct torc_inspector *in, struct inspect_stream *s, struct 
                 rc = snapshot_read(in, s, info);
                 if (rc == -ENOMEM)
                         return rc;
+                /* [chain.r] acquire: what looks like damage may be a removal that began while we looked. */
+                const struct abi_ctl *ctl = s->ctl.map;
+                if (rc && atomic_load_explicit(&ctl->state, memory_order_acquire) == ABI_STREAM_REMOVED)
+                        rc = -ENOENT;
         }
         info->error = rc; /* -ENOMEM from a map: one map too many; the other streams go on */
         return rc == -ENOENT ? rc : 0;

@@ -10,6 +10,7 @@
 #include "wait.h"
 
 #define STREAM_LOCK_NS 10000000000 /* an attach, a hand-over or a growth waits this long for another's */
+#define STREAM_LAPS 16              /* tries to open what others remove meanwhile */
 #define STREAM_FILE_MAX 32         /* bytes of a file's name in a stream's directory */
 
 enum { STREAM_FD_LOCK = 0, STREAM_FD_DIR = 1 }; /* indices into the owning handle's fd[] */
@@ -37,6 +38,7 @@ struct change {
 int stream_open(struct stream *s, struct torc_bus *bus, struct handle *handle, const char *name,
                 const struct torc_stream_config *config, unsigned flags, bool *created);
 void stream_close(struct stream *s);
+void stream_let_go(struct stream *s);
 void stream_empty(int fd);
 int stream_take_away(struct torc_bus *bus, const char *dir, int fd);
 

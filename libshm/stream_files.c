@@ -286,7 +286,8 @@ static int stream_finish_removal(struct stream *s, const char *dir)
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
-static void stream_let_go(struct stream *s)
+/* stream_let_go - close it and its descriptors, so that the handle may open it again. */
+void stream_let_go(struct stream *s)
 {
         stream_close(s);
         for (int i = STREAM_FD_LOCK; i <= STREAM_FD_DIR; i++) {
