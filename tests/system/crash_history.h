@@ -145,7 +145,7 @@ static inline void history_show(const struct history_log *log, uint64_t at)
                 const struct history_record *r = &log->record[i];
                 print_error("%s%" PRIu64 ": ", i == at ? "->" : "  ", i);
                 if (r->sender == HISTORY_GAP)
-                        print_error("%s\n", r->seq ? "begins" : "a gap");
+                        print_error("%s, missed %" PRIu64 " so far\n", r->seq ? "begins" : "a gap", r->position);
                 else
                         print_error("position %" PRIu64 " epoch %" PRIu32 " sender %" PRIu64 " seq %" PRIu64 "\n",
                                     r->position, r->epoch, r->sender, r->seq);
@@ -230,6 +230,15 @@ static inline bool history_rises(const struct history_log *log)
                 position = r->position;
         }
         return true;
+}
+
+static inline uint64_t history_committed(const struct history *h, enum history_stream stream)
+{
+        uint64_t n = 0;
+        for (uint32_t i = 0; i < atomic_load(&h->senders); i++)
+                if (atomic_load(&h->sender[i].stream) == (uint32_t)stream)
+                        n += atomic_load(&h->sender[i].committed);
+        return n;
 }
 
 static inline uint64_t history_received(const struct history_log *log)

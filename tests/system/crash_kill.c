@@ -206,9 +206,10 @@ static void check_books(struct campaign *c, const struct torc_snapshot *snap)
                         fail_msg("%s: a reader missed %" PRIu64 ", the ledger has %" PRIu64, s->name, missed, lost);
                 if (s->losses[TORC_LOSS_ABORTED] > c->killed)
                         fail_msg("%s: %" PRIu64 " aborted by %u kills", s->name, s->losses[TORC_LOSS_ABORTED], c->killed);
+                uint64_t committed = history_committed(c->h, audited[i]);
                 if (received + missed + 32 < s->messages || received + missed > s->messages + slack + 32)
-                        fail_msg("%s: %" PRIu64 " received, %" PRIu64 " missed, %" PRIu64 " sent", s->name, received,
-                                 missed, s->messages);
+                        fail_msg("%s: %" PRIu64 " received, %" PRIu64 " missed, %" PRIu64 " sent, %" PRIu64 " committed, %u kills",
+                                 s->name, received, missed, s->messages, committed, c->killed);
         }
 }
 

@@ -221,7 +221,7 @@ static inline void read_gap(struct reading *d)
         if (missed == d->missed)
                 return;
         d->missed = missed;
-        history_write(d->r->log, &(struct history_record){.sender = HISTORY_GAP});
+        history_write(d->r->log, &(struct history_record){.sender = HISTORY_GAP, .position = missed});
         if (d->r->log)
                 atomic_store(&d->r->log->missed, missed);
 }
@@ -275,7 +275,8 @@ static inline int read_some(struct reading *d, bool fd, int timeout_ms)
         int rc;
         if (fd)
                 return read_fd(d, timeout_ms);
-        if (d->r->stream == LOSSY || role_random(d->r, 2))
+        /* In place only where nothing is overwritten under a reader: not in history, not where laggards are cut off. */
+        if (!d->r->survivor || d->r->stream == LOSSY || role_random(d->r, 2))
                 return read_copy(d, timeout_ms);
         rc = torc_consumer_poll(d->c, read_message, d, 64, &handled);
         read_gap(d);
