@@ -120,6 +120,7 @@ static void term_append(const char *capability)
         }
 }
 
+/* Is this a terminal we can use? Takes what gives it back from its description. */
 static bool term_fit(char *error, size_t cap)
 {
         const char *name = getenv("TERM");
@@ -142,12 +143,16 @@ static bool term_fit(char *error, size_t cap)
                          name);
                 return false;
         }
-        if (hard_copy || !cursor_address || !clear_screen) {
+        bool fit = !hard_copy && cursor_address && clear_screen;
+        if (!fit)
                 snprintf(error, cap, "terminal '%.40s' (TERM) cannot move its cursor; --once prints one snapshot",
                          name);
-                return false;
-        }
-        return true;
+        term_append(exit_attribute_mode);
+        term_append(cursor_normal);
+        term_append(keypad_local);
+        term_append(exit_ca_mode ? exit_ca_mode : "\r\n");
+        del_curterm(cur_term);
+        return fit;
 }
 
 static void term_set(enum style style, attr_t mono, attr_t attr, short foreground, short background)
@@ -189,12 +194,6 @@ bool term_open(bool color, char *error, size_t cap)
                 snprintf(error, cap, "cannot use the terminal: %s", strerror(errno));
                 return false;
         }
-        term_append(exit_attribute_mode);
-        term_append(cursor_normal);
-        term_append(keypad_local);
-        term_append(exit_ca_mode);
-        if (!exit_ca_mode)
-                term_append("\r\n");
         term_handle_all(); /* before newterm(), which leaves handlers alone that it finds */
         term.screen = newterm(NULL, stdout, stdin);
         if (!term.screen) {

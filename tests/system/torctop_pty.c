@@ -100,10 +100,12 @@ static void run_lead(int report, int command, const struct setup *setup, const c
 {
         char byte;
         int status;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a session of its own: the guardian does not reach it */
         signal(SIGTTOU, SIG_IGN);
         signal(SIGHUP, SIG_IGN);
         pid_t pid = fork();
         if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
                 setpgid(0, 0);
                 tcsetpgrp(0, getpid());
                 signal(SIGTTOU, SIG_DFL);
