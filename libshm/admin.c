@@ -165,8 +165,15 @@ int torc_stream_kick(struct torc_bus *bus, const char *stream, uint64_t ref)
 
 /* ---- reaping and nudging --------------------------------------------------------------------------------- */
 
+/* An error that no later try will mend: the stream is beyond use, or not ours to touch. */
+static bool admin_final(int rc)
+{
+        return rc == TORC_ECORRUPT || rc == TORC_EVERSION || rc == -EACCES || rc == -EPERM;
+}
+
 typedef int admin_each_fn(struct stream *s, void *arg);
 
+/* Do it to every stream. Returns the first error, but one that may pass rather than a final one. */
 static int admin_each_stream(struct torc_bus *bus, admin_each_fn *fn, void *arg)
 {
         int first_error = 0, fd = openat(bus_dirfd(bus), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -189,7 +196,7 @@ static int admin_each_stream(struct torc_bus *bus, admin_each_fn *fn, void *arg)
                         rc = fn(&v.stream, arg);
                         admin_leave(&v);
                 }
-                if (rc && !first_error)
+                if (rc && (!first_error || (admin_final(first_error) && !admin_final(rc))))
                         first_error = rc;
         }
         closedir(dir);
@@ -261,9 +268,10 @@ int torc_bus_reap(struct torc_bus *bus, struct torc_reaped *reaped)
                 return -ENOMEM;
         uint32_t dead = admin_find_dead(bus, gens);
         rc = admin_each_stream(bus, admin_reap_stream, &mine);
-        /* A peer's slot last, and only if all its traces are gone: until then it is the proof of its death. A reused
-         * one would be proof as well (B2); this keeps its name for whoever asks why. */
-        for (uint32_t i = 0; dead && rc == 0 && i < ABI_PEERS; i++) {
+        /* A peer's slot last, and only if all its traces are gone that can go: until then it is the proof of its death.
+         * A reused one would be proof as well (B2); this keeps its name for whoever asks why. */
+        bool settled = rc == 0 || admin_final(rc);
+        for (uint32_t i = 0; dead && settled && i < ABI_PEERS; i++) {
                 if (!gens[i])
                         continue;
                 struct abi_peer *peer = &bus->map->peer[i];
