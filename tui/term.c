@@ -28,6 +28,7 @@ static struct {
         struct termios saved;
         char restore[256]; /* what gives the terminal back, without ncurses */
         size_t restore_bytes;
+        bool one_screen; /* there is none to go back to: what comes next goes below ours */
         int pipe[2]; /* handlers write a byte, so that poll(2) wakes */
         bool color;
         attr_t attr[STYLE_COUNT];
@@ -150,7 +151,8 @@ static bool term_fit(char *error, size_t cap)
         term_append(exit_attribute_mode);
         term_append(cursor_normal);
         term_append(keypad_local);
-        term_append(exit_ca_mode ? exit_ca_mode : "\r\n");
+        term.one_screen = !exit_ca_mode;
+        term_append(term.one_screen ? "\r\n" : exit_ca_mode);
         del_curterm(cur_term);
         return fit;
 }
@@ -221,6 +223,8 @@ void term_close(void)
         delscreen(term.screen);
         term.screen = NULL;
         tcsetattr(STDIN_FILENO, TCSADRAIN, &term.saved);
+        if (term.one_screen)
+                puts("");
         screen_free(&term.shown);
 }
 
