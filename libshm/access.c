@@ -188,6 +188,21 @@ int access_attach(struct stream *s, const char *name, enum torc_access mode, uin
         return rc;
 }
 
+/* Is it plainly not this waiter's turn? Looks without the lock: waiters ask time and again, and one that was stopped with
+ * the lock in its hands would keep everybody from attaching. */
+static bool access_not_yet(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *place)
+{
+        const struct abi_producer *p = &s->ctl->producer[slot];
+        struct survey v;
+        /* [slot.r] acquire, pairs with [slot.w]. armed relaxed: a hint that the lock has work for us. */
+        if (atomic_load_explicit(&p->word, memory_order_acquire) != ABI_WORD(gen, ABI_PRODUCER_WAITING) ||
+            stream_state(s) != ABI_STREAM_OPEN || atomic_load_explicit(&s->ctl->redo.armed, memory_order_relaxed))
+                return false;
+        access_survey(s, atomic_load_explicit(&p->ticket, memory_order_relaxed), &v);
+        *place = v.before;
+        return v.producers || v.before;
+}
+
 /*
  * access_try_own - a waiter looks whether it is its turn. Returns 0 (owner now), -EAGAIN (*place live waiters are
  * before it, or the lock is held), TORC_EFENCED, TORC_EREMOVED, -ENOSPC, TORC_ECORRUPT.
@@ -197,6 +212,8 @@ int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *plac
         struct abi_producer *p = &s->ctl->producer[slot];
         struct torc_reaped reaped = {0};
         struct survey v;
+        if (access_not_yet(s, slot, gen, place))
+                return -EAGAIN;
         int rc = stream_lock(s, wait_mono_ns() + ACCESS_TRY_NS);
         if (rc)
                 return rc == -ETIMEDOUT ? -EAGAIN : rc;

@@ -192,7 +192,7 @@ static int producer_follow(struct torc_producer *p, int64_t deadline)
 /* A sleeper's chores: with no supervisor about, somebody has to notice the dead. Skipped when the lock is taken. */
 static void producer_reap(struct torc_producer *p)
 {
-        if (stream_lock(&p->stream, 0))
+        if (!stream_reap_needed(&p->stream) || stream_lock(&p->stream, 0))
                 return;
         stream_reap(&p->stream, NULL);
         stream_unlock(&p->stream);

@@ -268,6 +268,30 @@ int stream_retire_consumer(struct stream *s, unsigned slot)
         return change_apply(&change, s);
 }
 
+/* Is there anything for stream_reap() to do? Looks without the lock, so that those who wait and find nothing, time and
+ * again, neither stand in others' way nor are ever stopped with the lock in their hands. */
+bool stream_reap_needed(const struct stream *s)
+{
+        /* relaxed: a hint; the lock orders. */
+        if (atomic_load_explicit(&s->ctl->redo.armed, memory_order_relaxed))
+                return true;
+        uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
+        if (first < stream_current(s) && first < stream_oldest_needed(s))
+                return true;
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++) {
+                uint64_t word = atomic_load_explicit(&s->ctl->producer[i].word, memory_order_relaxed);
+                if (ABI_WORD_STATE(word) != ABI_PRODUCER_FREE && !stream_producer_alive(s, i))
+                        return true;
+        }
+        uint32_t top = stream_consumer_top(s);
+        for (uint32_t i = 0; i < top; i++) {
+                uint64_t word = atomic_load_explicit(&s->ctl->consumer[i].word, memory_order_relaxed);
+                if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_FREE && !stream_consumer_alive(s, i))
+                        return true;
+        }
+        return false;
+}
+
 /*
  * stream_reap - free every slot of the dead, delete what nobody needs any more, wake whoever may go on. Under the ctl
  * lock. Returns 0, -EAGAIN when a dead producer's claim overlaps a live one's (come again), or the first error.

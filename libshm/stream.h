@@ -65,6 +65,7 @@ int segment_reap(struct stream *s, uint64_t number, unsigned slot, uint32_t *hol
 
 uint64_t stream_first(struct stream *s);
 void stream_reclaim(struct stream *s);
+bool stream_reap_needed(const struct stream *s);
 int stream_reap(struct stream *s, struct torc_reaped *reaped);
 int stream_reap_producers(struct stream *s, struct torc_reaped *reaped);
 

@@ -267,6 +267,7 @@ struct torc_producer_status {
  *           TORC_ENAME        bad stream or producer name     TORC_ECAPACITY    capacity out of range
  *           TORC_ENOCAPACITY  256 producers or 64 waiters     TORC_ETAGS        bad online_tags
  *           TORC_ECORRUPT  TORC_EVERSION  TORC_EFORKED  TORC_EDETACHED
+ *           -ETIMEDOUT        10 s: a process was stopped while it held the stream's lock. Continue or end it
  *           -ENOENT -EACCES -ENOSPC -EMFILE -ENOMEM           from the system
  * Threads   any; racing openers agree on one creator.
  * Crash     the half-made stream is invisible and swept up; a half-made hand-over is redone by the next holder.
