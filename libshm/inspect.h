@@ -25,8 +25,9 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#define INSPECT_SEGMENTS 256u /* of one stream, the newest: a longer chain means that it is damaged or abandoned   \
-                               */
+#define INSPECT_SEGMENTS                                                                                           \
+        256u /* of one stream, the newest: a longer chain means that it is damaged or abandoned                    \
+              */
 
 /* A read-only map and the identity of the file behind it. */
 struct inspect_map {

@@ -29,7 +29,7 @@ static struct {
         char restore[256]; /* what gives the terminal back, without ncurses */
         size_t restore_bytes;
         bool one_screen; /* there is none to go back to: what comes next goes below ours */
-        int pipe[2]; /* handlers write a byte, so that poll(2) wakes */
+        int pipe[2];     /* handlers write a byte, so that poll(2) wakes */
         bool color;
         attr_t attr[STYLE_COUNT];
         short pair[STYLE_COUNT];
