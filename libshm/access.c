@@ -19,6 +19,7 @@
 
 struct survey {
         uint32_t producers; /* live SHARED or OWNER */
+        uint32_t owners;    /* of those, OWNER */
         uint32_t waiters;   /* live WAITING */
         uint32_t before;    /* of those, with a lower ticket than `ticket` */
         int free_slot;      /* -1: none */
@@ -36,6 +37,7 @@ static void access_survey(struct stream *s, uint64_t ticket, struct survey *v)
                 } else if (state != ABI_PRODUCER_FENCED && stream_producer_alive(s, i)) {
                         bool waiting = state == ABI_PRODUCER_WAITING;
                         v->producers += !waiting;
+                        v->owners += state == ABI_PRODUCER_OWNER;
                         v->waiters += waiting;
                         v->before += waiting &&
                                      atomic_load_explicit(&p->ticket, memory_order_relaxed) < ticket;
@@ -168,8 +170,8 @@ int access_attach(struct stream *s, const char *name, enum torc_access mode, uin
                 return rc;
         stream_reap_producers(s, &reaped); /* what cannot be settled yet keeps its slot, but counts as dead */
         access_survey(s, UINT64_MAX, &v);
-        bool owned = atomic_load_explicit(&s->ctl->owner, memory_order_relaxed) != 0;
-        if ((mode == TORC_SHARED && ((owned && v.producers) || v.waiters)) ||
+        /* The owner's own word counts, not `owner`: that may still name one who left without the lock. */
+        if ((mode == TORC_SHARED && (v.owners || v.waiters)) ||
             (mode == TORC_EXCLUSIVE && (v.producers || v.waiters)))
                 rc = TORC_EBUSY;
         else if (v.free_slot < 0 || (mode == TORC_WAIT_FOR_EXCLUSIVE && v.waiters >= ABI_WAITERS))
@@ -234,17 +236,28 @@ int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *plac
         return rc;
 }
 
-/* access_detach - give a slot back. If the lock cannot be had, the slot stays until its peer is reaped. */
+/*
+ * access_detach - give a slot back. If the lock cannot be had, because its holder was stopped, the slot is left as FENCED:
+ * it holds nobody up, and is free when its peer has been reaped.
+ */
 void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
 {
-        if (stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS))
-                return;
-        uint64_t word = atomic_load_explicit(&s->ctl->producer[slot].word, memory_order_relaxed);
-        if (ABI_WORD_GEN(word) == gen && ABI_WORD_STATE(word) != ABI_PRODUCER_FREE) {
+        struct abi_producer *p = &s->ctl->producer[slot];
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LEAVE_NS);
+        uint64_t word = atomic_load_explicit(&p->word, memory_order_relaxed);
+        unsigned state = ABI_WORD_STATE(word);
+        bool ours = ABI_WORD_GEN(word) == gen && state != ABI_PRODUCER_FREE;
+        if (rc == 0 && ours) {
                 stream_retire_producer(s, slot);
                 stream_wake_all(s);
+        } else if (rc == -ETIMEDOUT && ours) {
+                /* By CAS: the holder may be about to fence us, which is as good. */
+                atomic_compare_exchange_strong_explicit(&p->word, &word, ABI_WORD(gen, ABI_PRODUCER_FENCED),
+                                                        memory_order_acq_rel, memory_order_relaxed);
+                stream_wake_all(s);
         }
-        stream_unlock(s);
+        if (rc == 0)
+                stream_unlock(s);
 }
 
 /* access_fence_all - shut every producer out, without a new owner. */

@@ -431,6 +431,16 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         return rc;
 }
 
+/* Back from JOINING, or out of being ACTIVE, to KICKED, so that we hold nobody up. By CAS: somebody may just kick us. */
+static void join_step_back(struct torc_consumer *c, unsigned state)
+{
+        uint64_t word = ABI_CONSUMER_WORD(state, c->gen, 0);
+        atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
+                                                ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
+                                                memory_order_acq_rel, memory_order_relaxed);
+        stream_members_changed(&c->stream);
+}
+
 static int join_again(struct torc_consumer *c, int64_t deadline)
 {
         struct join_start start;
@@ -438,7 +448,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         struct join_mark mark;
         bool exact = false;
         uint32_t unused;
-        int rc = stream_lock(s, deadline);
+        int rc = stream_lock_or_cancel(s, deadline);
         if (rc)
                 return rc;
         rc = join_find_place(s, false, &unused);
@@ -452,12 +462,13 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         uint64_t from = c->position;
         c->inexact = c->inexact || !exact; /* the cut was overwritten or deleted: more was missed while we were away */
         rc = join_activate(c, &start, &mark);
-        if (rc == TORC_ELAGGED) { /* cut off again before it got anywhere: that counts, too */
+        if (rc && rc != TORC_ELAGGED)
+                join_step_back(c, ABI_CONSUMER_JOINING);
+        if (rc) { /* cut off again before it got anywhere: that counts, too */
                 c->lagged = false;
                 consumer_note_kick(c);
-        }
-        if (rc)
                 return rc;
+        }
         c->missed_bytes += c->position > from ? c->position - from : 0;
         atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
         consumer_publish(c);
@@ -500,12 +511,18 @@ int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
 
 /* ---- leaving and opening --------------------------------------------------------------------------------- */
 
-/* Give the slot back; what this consumer held up may go on. If the lock cannot be had, the slot is reaped later. */
+/* Give the slot back; what this consumer held up may go on. If the lock cannot be had, because its holder was stopped, the
+ * slot holds nobody up any more, and is free when its peer has been reaped. */
 void consumer_detach(struct handle *h)
 {
         struct torc_consumer *c = (struct torc_consumer *)h;
         struct stream *s = &c->stream;
-        if (stream_lock(s, wait_mono_ns() + STREAM_LOCK_NS))
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_LEAVE_NS);
+        if (rc == -ETIMEDOUT) {
+                join_step_back(c, ABI_CONSUMER_ACTIVE);
+                join_step_back(c, ABI_CONSUMER_JOINING);
+        }
+        if (rc)
                 return;
         uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
         if (ABI_CONSUMER_GEN(word) == c->gen && ABI_CONSUMER_STATE(word) != ABI_CONSUMER_FREE) {

@@ -174,7 +174,7 @@ int limit_kick(struct stream *s, unsigned slot)
 int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t need, int64_t deadline)
 {
         const struct ring *r = &seg->ring;
-        int kicked = 0, rc = stream_lock(s, deadline);
+        int kicked = 0, rc = stream_lock_or_cancel(s, deadline);
         if (rc)
                 return rc;
         uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_relaxed);
@@ -206,7 +206,7 @@ int limit_grow(struct stream *s, const struct segment *seg, uint64_t bytes, int6
         do
                 capacity *= 2;
         while (capacity < max && ring_claim_max(capacity) < bytes);
-        int rc = stream_lock(s, deadline);
+        int rc = stream_lock_or_cancel(s, deadline);
         if (rc)
                 return rc;
         if (stream_current(s) == seg->ring.number && stream_state(s) == ABI_STREAM_OPEN) {

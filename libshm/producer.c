@@ -179,7 +179,7 @@ static int producer_follow(struct torc_producer *p, int64_t deadline)
         if (stream_state(s) == ABI_STREAM_ENDED)
                 return TORC_ECLOSED;
         /* Sealed, and no successor yet: its maker is at it, or died at it. The lock tells, and redoes. */
-        rc = stream_lock(s, deadline);
+        rc = stream_lock_or_cancel(s, deadline);
         if (rc)
                 return rc;
         bool stuck = stream_current(s) == current && stream_state(s) == ABI_STREAM_OPEN;

@@ -438,6 +438,20 @@ int stream_lock(struct stream *s, int64_t deadline)
         return rc;
 }
 
+/* The same in a call that may be cancelled: its deadline may be a long way off, and the lock's holder stopped. */
+int stream_lock_or_cancel(struct stream *s, int64_t deadline)
+{
+        for (;;) {
+                int64_t slice = wait_mono_ns() + 10000000;
+                int rc = stream_lock(s, deadline < slice ? deadline : slice);
+                if (rc != -ETIMEDOUT || wait_over(deadline))
+                        return rc;
+                rc = handle_take_cancel(s->handle);
+                if (rc)
+                        return rc;
+        }
+}
+
 void stream_unlock(struct stream *s)
 {
         file_unlock(s->handle->fd[STREAM_FD_LOCK], ABI_LOCK_TABLE);

@@ -10,6 +10,7 @@
 #include "wait.h"
 
 #define STREAM_LOCK_NS 10000000000 /* an attach, a hand-over or a growth waits this long for another's */
+#define STREAM_LEAVE_NS 2000000000 /* a detach this long: then it does what it can without the lock */
 #define STREAM_LAPS 16              /* tries to open what others remove meanwhile */
 #define STREAM_FILE_MAX 32         /* bytes of a file's name in a stream's directory */
 
@@ -43,6 +44,7 @@ void stream_empty(int fd);
 int stream_take_away(struct torc_bus *bus, const char *dir, int fd);
 
 int stream_lock(struct stream *s, int64_t deadline);
+int stream_lock_or_cancel(struct stream *s, int64_t deadline);
 void stream_unlock(struct stream *s);
 
 void change_init(struct change *c);

@@ -4,9 +4,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "abi.h"
 #include "torc_test.h"
 
 #include <grp.h>
+#include <pthread.h>
 
 /* Descriptors that may be opened from now on; -1: as many as before. */
 static void allow_fds(int more)
@@ -59,6 +61,170 @@ static void fencing_when_descriptors_run_out_happens_wholly_or_not(void **state)
         torc_producer_close(&old);
         torc_producer_close(&p);
         torc_bus_close(&bus);
+}
+
+/* The same for a consumer that comes back: it is back, or it holds nobody up. */
+static void coming_back_when_descriptors_run_out_holds_nobody_up(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "reader");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        config.max_consumers = 1;
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        struct torc_consumer_info info;
+        size_t n, len;
+        uint64_t got;
+        int rc = -EMFILE;
+        assert_ok(torc_producer_consumers(p, &info, 1, &n));
+        assert_ok(test_send(p, 0, 0));
+        assert_ok(torc_stream_kick(bus, "s", info.ref));
+        for (int more = 0; rc == -EMFILE; more++) {
+                assert_true(more < 32);
+                allow_fds(more);
+                rc = torc_consumer_reattach(c, 0);
+                allow_fds(-1);
+                for (int i = 0; rc && i < 200; i++) /* more than the ring holds */
+                        assert_ok(test_send(p, 0, 0));
+        }
+        assert_ok(rc);
+        while ((rc = torc_consumer_try_recv(c, &got, sizeof got, &len, NULL)) == 0)
+                continue;
+        assert_rc(rc, -EAGAIN);
+        struct torc_consumer_stats stats;
+        struct torc_producer_status status;
+        assert_ok(torc_consumer_stats(c, &stats));
+        assert_ok(torc_producer_status(p, &status));
+        assert_int_equal(stats.messages + stats.missed_messages, status.messages);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+/* ---- the lock's holder is stopped ------------------------------------------------------------------------ */
+
+/* Stands for a process that was stopped with a stream's lock in its hands. */
+static int hold_lock(struct test *t, const char *stream)
+{
+        char path[128];
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = ABI_LOCK_TABLE, .l_len = 1};
+        snprintf(path, sizeof path, "%s/bus/@%s/ctl", t->root, stream);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+        return fd;
+}
+
+#define assert_prompt(call, wanted)                                                                              \
+        do {                                                                                                     \
+                int64_t before_ms = test_now_ms();                                                               \
+                assert_rc(call, wanted);                                                                         \
+                if (test_now_ms() - before_ms > 50)                                                              \
+                        fail_msg("%s took %d ms", #call, (int)(test_now_ms() - before_ms));                      \
+        } while (0)
+
+static void calls_that_may_not_block_when_the_lock_is_held_do_not(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "prompt");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_SKIP, 0);
+        struct torc_producer_config waiting = {.access = TORC_WAIT_FOR_EXCLUSIVE};
+        struct torc_producer_status status;
+        struct torc_access_info info;
+        struct torc_condition offline = {.kind = TORC_OFFLINE};
+        struct torc_consumer_stats stats;
+        uint64_t n = 0, got;
+        size_t len;
+        int rc;
+        config.capacity_max_bytes = 8192;
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config), *waiter = NULL;
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        assert_ok(torc_producer_open(&waiter, bus, "s", &waiting));
+        assert_true(torc_consumer_fd(c) >= 0);
+        for (int step = 0; step < 2; step++) { /* full and about to grow; grown, full, and a reader to disconnect */
+                int lock = hold_lock(*state, "s");
+                while ((rc = test_send(p, n, 0)) == 0)
+                        n++;
+                assert_rc(rc, TORC_EFULL);
+                assert_prompt(test_send(p, n, 0), TORC_EFULL);
+                assert_prompt(test_send(waiter, n, 0), TORC_EWAITING);
+                assert_prompt(torc_producer_await(waiter, 0), -EAGAIN);
+                assert_prompt(torc_producer_status(waiter, &status), 0);
+                assert_prompt(torc_producer_flush(p, NULL, 0), -EAGAIN);
+                assert_prompt(torc_producer_wait_for(p, &offline, 0), -EAGAIN);
+                assert_prompt(torc_stream_access(bus, "s", &info), 0);
+                assert_prompt(torc_consumer_stats(c, &stats), 0);
+                assert_true(torc_producer_is_online(p));
+                close(lock);
+                assert_ok(test_send(p, n++, 0));
+        }
+        while (n < 1000)
+                assert_ok(test_send(p, n++, 0));
+        int lock = hold_lock(*state, "s"); /* it was disconnected, and cannot come back now */
+        assert_prompt(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
+        close(lock);
+        while ((rc = torc_consumer_try_recv(c, &got, sizeof got, &len, NULL)) == 0)
+                continue;
+        assert_rc(rc, -EAGAIN);
+        assert_int_equal(got, n - 1);
+        torc_consumer_close(&c);
+        torc_producer_close(&waiter);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+static void *cancel_soon(void *arg)
+{
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        torc_producer_cancel(arg);
+        return NULL;
+}
+
+static void cancel_when_the_lock_is_held_ends_the_call(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "cancelled");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        pthread_t thread;
+        int lock = hold_lock(*state, "s");
+        while (test_send(p, 0, 0) == 0)
+                continue;
+        assert_int_equal(pthread_create(&thread, NULL, cancel_soon, p), 0);
+        assert_rc(test_send(p, 0, -1), TORC_ECANCELED);
+        pthread_join(thread, NULL);
+        close(lock);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+/* Who leaves meanwhile stands in nobody's way afterwards, though its process lives on. */
+static void leaving_when_the_lock_is_held_leaves_all_the_same(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "leaver"), *other = test_bus(*state, "other");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer *owner = test_producer(bus, "s", TORC_EXCLUSIVE, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        int lock = hold_lock(*state, "s");
+        int64_t before_ms = test_now_ms();
+        torc_producer_close(&owner);
+        torc_consumer_close(&c);
+        assert_in_range(test_now_ms() - before_ms, 0, 6000);
+        close(lock);
+        struct torc_producer *p = test_producer(other, "s", TORC_SHARED, NULL);
+        struct torc_producer *q = test_producer(other, "s", TORC_SHARED, NULL);
+        for (int i = 0; i < 300; i++) /* more than the ring holds */
+                assert_ok(test_send(i % 2 ? p : q, 0, 1000));
+        torc_producer_close(&q);
+        torc_producer_close(&p);
+        p = test_producer(other, "s", TORC_EXCLUSIVE, NULL);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+        assert_ok(torc_bus_reap(other, NULL));
+        struct torc_snapshot *snap = test_snapshot(*state);
+        assert_int_equal(snap->streams[0].n_producers, 0);
+        assert_int_equal(snap->streams[0].n_consumers, 0);
+        torc_snapshot_free(&snap);
+        torc_bus_close(&other);
 }
 
 /* ---- claims that stay open ------------------------------------------------------------------------------- */
@@ -475,6 +641,10 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
+                TEST(coming_back_when_descriptors_run_out_holds_nobody_up),
+                TEST(calls_that_may_not_block_when_the_lock_is_held_do_not),
+                TEST(cancel_when_the_lock_is_held_ends_the_call),
+                TEST(leaving_when_the_lock_is_held_leaves_all_the_same),
                 TEST(claim_when_it_stays_open_disconnects_no_reader),
                 TEST(claim_when_settled_lets_the_policy_deal_with_readers),
                 TEST(skipping_when_its_place_is_taken_waits_without_blocking),
