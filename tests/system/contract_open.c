@@ -412,6 +412,11 @@ static void open_when_file_is_cut_is_ecorrupt(void **state)
         assert_rc(test_bus_open(t, &other, "me", NULL), TORC_ECORRUPT);
 }
 
+static void become_nobody(void)
+{
+        CHECK(setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+}
+
 /* As another user: what the files' modes allow and nothing else. */
 static void stranger(struct child *link, struct test *t, void *arg)
 {
@@ -419,7 +424,7 @@ static void stranger(struct child *link, struct test *t, void *arg)
         struct torc_bus *bus = NULL;
         struct torc_producer *p = NULL;
         struct torc_consumer *c = NULL;
-        CHECK(setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+        become_nobody();
         struct torc_bus_config closed = {.root = t->root, .name = "closed"};
         CHECK_RC(torc_bus_open(&bus, &closed), -EACCES);
         CHECK_RC(test_bus_open(t, &bus, "stranger", NULL), 0);
@@ -469,6 +474,74 @@ static void open_when_mode_forbids_is_eacces(void **state)
         torc_bus_close(&closed);
 }
 
+static void strange_reader(struct child *link, struct test *t, void *arg)
+{
+        (void)arg;
+        struct torc_bus *bus = NULL;
+        struct torc_consumer *c = NULL;
+        become_nobody();
+        CHECK_RC(test_bus_open(t, &bus, "stranger", NULL), 0);
+        CHECK_RC(torc_consumer_open(&c, bus, "read", NULL), 0);
+        struct pollfd wake = {.fd = torc_consumer_fd(c), .events = POLLIN};
+        CHECK(wake.fd >= 0);
+        link_say(link, 0);
+        for (int64_t n = 0; n < 2;) {
+                uint64_t got;
+                size_t len;
+                int rc = torc_consumer_try_recv(c, &got, sizeof got, &len, NULL);
+                CHECK(rc == 0 || rc == -EAGAIN);
+                if (rc == 0)
+                        link_say(link, n = (int64_t)got);
+                else
+                        CHECK(poll(&wake, 1, TEST_WAIT_MS) == 1);
+        }
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
+static void claimer(struct child *link, struct test *t, void *arg)
+{
+        (void)arg;
+        struct torc_bus *bus = child_bus(t, "claimer");
+        struct torc_producer *p = NULL;
+        void *data;
+        CHECK_RC(torc_producer_open(&p, bus, "read", NULL), 0);
+        CHECK_RC(torc_producer_claim(p, 8, NULL, 0, &data), 0);
+        link_say(link, 0);
+        link_hear(link);
+}
+
+/* Who may only read can't settle what a dead producer left; who may write does it for him. */
+static void hole_when_reader_may_not_write_is_left_to_others(void **state)
+{
+        struct test *t = *state;
+        if (geteuid() != 0) {
+                print_message("skipped: becoming another user needs root\n");
+                skip();
+        }
+        struct torc_bus *bus = NULL;
+        struct torc_bus_config config = {.root = t->root, .name = "bus", .mode = 0666};
+        assert_ok(torc_bus_open(&bus, &config));
+        struct torc_stream_config stream = test_stream(4096, TORC_LAG_BLOCK, 0);
+        stream.mode = 0644;
+        struct torc_producer *p = test_producer(bus, "read", TORC_SHARED, &stream);
+        struct child reader = child_start(t, strange_reader, NULL);
+        child_hear(&reader);
+        assert_ok(test_send(p, 1, 0));
+        struct child dying = child_start(t, claimer, NULL);
+        child_hear(&dying);
+        assert_ok(test_send(p, 2, 0));
+        assert_int_equal(child_hear(&reader), 1);
+        child_kill(&dying);
+        struct torc_reaped reaped;
+        assert_ok(torc_bus_reap(bus, &reaped));
+        assert_int_equal(reaped.holes, 1);
+        assert_int_equal(child_hear(&reader), 2);
+        child_join(&reader);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 /* What another user left half-way in our way is no place to build in. */
 static void bus_open_when_root_is_a_file_fails(void **state)
 {
@@ -500,6 +573,7 @@ int main(void)
                 TEST(open_when_header_is_damaged_is_ecorrupt),
                 TEST(open_when_file_is_cut_is_ecorrupt),
                 TEST(open_when_mode_forbids_is_eacces),
+                TEST(hole_when_reader_may_not_write_is_left_to_others),
                 TEST(bus_open_when_root_is_a_file_fails),
         };
         return TEST_MAIN(tests);
