@@ -468,11 +468,14 @@ int torc_producer_send_meta(struct torc_producer *p, const void *data, size_t le
         return torc_producer_commit(p, id);
 }
 
+#define PRODUCER_BATCH_MAX (1ull << 30) /* what is left of a claim has to fit a frame's 32 bits of length */
+
 /* How many messages fit one claim? At most an eighth of the ring, so that readers and the writer overlap. */
 static size_t producer_batch(const struct torc_producer *p, const struct torc_span *messages, size_t n,
                              uint64_t *bytes)
 {
-        uint64_t most = p->seg.ring.capacity / 8, sum = 0;
+        uint64_t eighth = p->seg.ring.capacity / 8, sum = 0;
+        uint64_t most = eighth < PRODUCER_BATCH_MAX ? eighth : PRODUCER_BATCH_MAX;
         uint32_t max = p->stream.ctl->config.max_message;
         size_t i = 0;
         for (; i < n && messages[i].len <= max; i++) {

@@ -102,7 +102,8 @@ static void roster_fill(const struct stream *s, uint32_t slot, uint64_t word, ui
                         .attached_ns = atomic_load_explicit(&c->attached_ns, memory_order_relaxed),
                 },
         };
-        info->stats.messages = count - info->stats.missed_messages;
+        /* It goes on while we look: each number is right, their difference may be of two moments. */
+        info->stats.messages = count > info->stats.missed_messages ? count - info->stats.missed_messages : 0;
         info->stats.lag_bytes = tail > info->cursor ? tail - info->cursor : 0;
         int64_t now = wait_wall_ns();
         if (info->stats.attached_ns > 0 && info->stats.attached_ns < now)

@@ -51,7 +51,7 @@ static int stream_fill_config(struct abi_config *to, const struct torc_stream_co
         to->max_message = from->max_message_bytes;
         if (!to->max_message)
                 to->max_message = most < TORC_MESSAGE_MAX_DEFAULT ? (uint32_t)most : TORC_MESSAGE_MAX_DEFAULT;
-        if (to->max_message > most)
+        if (to->max_message > most || to->max_message > STREAM_MESSAGE_MAX)
                 return TORC_ECAPACITY;
         to->lag = (uint32_t)from->lag;
         to->online_min = from->online_min;

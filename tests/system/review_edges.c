@@ -25,6 +25,59 @@ static void allow_fds(int more)
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
+/* ---- sizes ----------------------------------------------------------------------------------------------- */
+
+static void max_message_when_its_frame_would_not_fit_32_bits_is_refused(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "sizes");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        config.capacity_max_bytes = TORC_CAPACITY_MAX;
+        config.max_message_bytes = UINT32_MAX;
+        assert_rc(torc_stream_create(bus, "s", &config), TORC_ECAPACITY);
+        config.max_message_bytes = UINT32_MAX - 65536;
+        assert_ok(torc_stream_create(bus, "s", &config));
+        torc_bus_close(&bus);
+}
+
+/* ---- removed under the opener ---------------------------------------------------------------------------- */
+
+static void remover(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = child_bus(t, "remover");
+        (void)arg;
+        for (int rc = 0; !rc || rc == -ENOENT; rc = torc_stream_remove(bus, "s")) {
+                struct pollfd p = {.fd = link->in, .events = POLLIN};
+                if (poll(&p, 1, 0))
+                        break;
+        }
+        torc_bus_close(&bus);
+}
+
+/* A stream that goes while it is being opened is made anew: an opener never hears of a removal. */
+static void open_when_the_stream_is_being_removed_makes_it(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "opener");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct child c = child_start(*state, remover, NULL);
+        uint64_t sent = 0;
+        for (int i = 0; i < 300; i++) {
+                struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+                struct torc_consumer *r = test_consumer(bus, "s", TORC_START_EARLIEST, &config);
+                int rc = test_send(p, 1, 0);
+                assert_true(rc == 0 || rc == TORC_EREMOVED || rc == TORC_EFULL);
+                sent += rc == 0;
+                torc_producer_close(&p);
+                torc_consumer_close(&r);
+        }
+        assert_true(sent > 0);
+        child_say(&c, 1);
+        child_join(&c);
+        int rc = torc_stream_remove(bus, "s");
+        assert_true(rc == 0 || rc == -ENOENT);
+        assert_ok(torc_bus_reap(bus, NULL));
+        torc_bus_close(&bus);
+}
+
 /* ---- no descriptors left --------------------------------------------------------------------------------- */
 
 /* With 0, 1, 2, ... descriptors left: refused, and then nothing has happened, or done. */
@@ -640,6 +693,8 @@ static void group_when_it_may_read_reads_and_is_woken(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(max_message_when_its_frame_would_not_fit_32_bits_is_refused),
+                TEST(open_when_the_stream_is_being_removed_makes_it),
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
                 TEST(coming_back_when_descriptors_run_out_holds_nobody_up),
                 TEST(calls_that_may_not_block_when_the_lock_is_held_do_not),
