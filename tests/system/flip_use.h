@@ -9,7 +9,8 @@
 #include "flip_bus.h"
 
 #define USE_WAIT_MS 1
-#define USE_SLACK_MS 2000 /* what a loaded machine may add to a call's own bound */
+#define USE_SLACK_MS 8000 /* a call that takes so long hangs: well above what a loaded machine adds to its bound, */
+#define USE_CPU_MS 1000   /* and so does one that computes for so long */
 
 /* Where the process is, for the one that watches it: shared memory. */
 struct use {
@@ -37,13 +38,20 @@ static inline bool use_documented(int rc)
         return false;
 }
 
-static inline int use_done(struct use *u, const char *step, int64_t begin, int rc)
+static inline int64_t use_cpu_ms(void)
+{
+        struct timespec t;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+        return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static inline int use_done(struct use *u, const char *step, int64_t begin, int64_t cpu, int rc)
 {
         int64_t ms = test_now_ms() - begin;
         atomic_fetch_add(&u->calls, 1);
         if (rc == TORC_ECORRUPT || rc == TORC_EVERSION)
                 atomic_fetch_add(&u->corrupt, 1);
-        if (!use_documented(rc) || ms > USE_SLACK_MS) {
+        if (!use_documented(rc) || ms > USE_SLACK_MS || use_cpu_ms() - cpu > USE_CPU_MS) {
                 atomic_store(&u->step, step);
                 atomic_store(&u->bad_code, rc);
                 atomic_store(&u->bad_ms, ms);
@@ -56,8 +64,8 @@ static inline int use_done(struct use *u, const char *step, int64_t begin, int r
 #define USE(call)                                                                                                \
         __extension__({                                                                                          \
                 atomic_store(&u->step, #call);                                                                   \
-                int64_t begin_ = test_now_ms();                                                                  \
-                use_done(u, #call, begin_, (call));                                                              \
+                int64_t begin_ = test_now_ms(), cpu_ = use_cpu_ms();                                             \
+                use_done(u, #call, begin_, cpu_, (call));                                                        \
         })
 
 static inline bool use_coin(struct use *u)
