@@ -262,12 +262,12 @@ static void flip_all(struct test *t, enum flip_kind kind, long flips)
 
 static void byte_when_flipped_anywhere_is_an_error_or_nothing(void **state)
 {
-        flip_all(*state, FLIP_BYTE, test_param("TORC_FLIPS", 1200));
+        flip_all(*state, FLIP_BYTE, test_param("TORC_FLIPS", 1000));
 }
 
 static void word_when_overwritten_anywhere_is_an_error_or_nothing(void **state)
 {
-        flip_all(*state, FLIP_WORD, test_param("TORC_FLIPS", 1200) / 3);
+        flip_all(*state, FLIP_WORD, test_param("TORC_FLIPS", 1000) / 3);
 }
 
 /* One case in this very process. */
