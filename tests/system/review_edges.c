@@ -1,6 +1,6 @@
 /*
- * review_edges.c - the edges of the library's contracts: descriptors run out, places run out, claims that stay open, other
- * users, chains that nobody reads.
+ * review_edges.c - the edges of the library's contracts: descriptors run out, places run out, claims that stay
+ * open, other users, chains that nobody reads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -167,12 +167,12 @@ static int hold_lock(struct test *t, const char *stream)
         return fd;
 }
 
-#define assert_prompt(call, wanted)                                                                              \
-        do {                                                                                                     \
-                int64_t before_ms = test_now_ms();                                                               \
-                assert_rc(call, wanted);                                                                         \
-                if (test_now_ms() - before_ms > 50)                                                              \
-                        fail_msg("%s took %d ms", #call, (int)(test_now_ms() - before_ms));                      \
+#define assert_prompt(call, wanted)                                                                                \
+        do {                                                                                                       \
+                int64_t before_ms = test_now_ms();                                                                 \
+                assert_rc(call, wanted);                                                                           \
+                if (test_now_ms() - before_ms > 50)                                                                \
+                        fail_msg("%s took %d ms", #call, (int)(test_now_ms() - before_ms));                        \
         } while (0)
 
 static void calls_that_may_not_block_when_the_lock_is_held_do_not(void **state)
@@ -321,7 +321,8 @@ static void claim_when_it_stays_open_disconnects_no_reader(void **state)
         torc_bus_close(&bus);
 }
 
-/* The same in one process while the sender sleeps: it has to notice that now it waits for a reader, not for a claim. */
+/* The same in one process while the sender sleeps: it has to notice that now it waits for a reader, not for a
+ * claim. */
 static void claim_holder(struct child *link, struct test *t, void *arg)
 {
         struct torc_bus *bus = child_bus(t, "holder");
@@ -386,8 +387,8 @@ static void claim_when_settled_lets_the_policy_deal_with_readers(void **state)
 
 /* ---- no place left --------------------------------------------------------------------------------------- */
 
-/* A skipping reader that lost its place to another goes on when there is one again, and until then does not hang in calls
- * that may not block. */
+/* A skipping reader that lost its place to another goes on when there is one again, and until then does not hang in
+ * calls that may not block. */
 static void skipping_when_its_place_is_taken_waits_without_blocking(void **state)
 {
         struct torc_bus *bus = test_bus(*state, "skipper");
@@ -479,12 +480,12 @@ static void become(uid_t uid, gid_t gid)
         CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* setuid() has cleared it */
 }
 
-#define NEEDS_ROOT()                                                                                             \
-        do {                                                                                                     \
-                if (geteuid() != 0) {                                                                            \
-                        print_message("skipped: becoming other users needs root\n");                             \
-                        skip();                                                                                  \
-                }                                                                                                \
+#define NEEDS_ROOT()                                                                                               \
+        do {                                                                                                       \
+                if (geteuid() != 0) {                                                                              \
+                        print_message("skipped: becoming other users needs root\n");                               \
+                        skip();                                                                                    \
+                }                                                                                                  \
         } while (0)
 
 /* Somebody made the default root of another user before him, open to everybody, with a bus in it. */
@@ -634,7 +635,8 @@ static void group_reader(struct child *link, struct test *t, void *arg)
         CHECK(poll_fd.fd >= 0);
         CHECK_RC(torc_consumer_try_recv(c, &got, sizeof got, &len, NULL), -EAGAIN);
         link_say(link, 1);
-        /* Woken by the writer, not by the timer that is there for lost wake-ups: 100 ms from the look above, each time. */
+        /* Woken by the writer, not by the timer that is there for lost wake-ups: 100 ms from the look above, each
+         * time. */
         for (int i = 0; i < 5; i++) {
                 CHECK(poll(&poll_fd, 1, TEST_WAIT_MS) == 1);
                 int64_t woken_ms = test_now_ms();
