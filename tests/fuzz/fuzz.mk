@@ -2,6 +2,7 @@
 #
 #   make fuzz           every target for FUZZ_SECONDS (600); new inputs stay in build-fuzz/corpus
 #   make fuzz-smoke     every target for 20 s
+#   make fuzz-selftest  each target finds its planted bugs (tests/fuzz/plants)
 #
 # They are built apart from all else: clang, another set of flags, build-fuzz/.
 
@@ -17,8 +18,10 @@ FUZZ_text    := libshm/meta.c libshm/name.c libshm/error.c
 FUZZ_state   := libshm/supervisor_state.c libshm/file.c libshm/wait.c
 FUZZ_conf    := $(CONF_SRC) $(LIB_SRC)
 FUZZ_control := $(filter-out $(addprefix supervisor/,torcd.c spawn.c proc.c sweep.c log.c),$(SUP_SRC)) $(CONF_SRC) $(LIB_SRC)
+FUZZ_bus     := $(LIB_SRC) $(filter-out tui/torctop.c tui/term.c,$(TUI_SRC)) \
+                tests/fuzz/guard_map.c tests/fuzz/bus_files.c
 
-FUZZ_NAMES := ring text state conf control
+FUZZ_NAMES := ring text state conf control bus
 FUZZ_BINS  := $(addprefix $(B)/tests/fuzz/fuzz_,$(FUZZ_NAMES))
 
 define fuzz_rule
@@ -26,7 +29,10 @@ $(B)/tests/fuzz/fuzz_$(1): $(B)/tests/fuzz/fuzz_$(1).o $(call obj,$(FUZZ_$(1)))
 	$$(call say,LD,$$@)$$(CC) -fsanitize=fuzzer -o $$@ $$^ $$(ALLLDFLAGS) $$(FUZZ_LD_$(1)) $$(INIH_LIBS) $$(BSD_LIBS)
 endef
 $(foreach t,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(t))))
+# Every map has a page before and behind it that cannot be touched: guard_map.c.
+FUZZ_LD_bus := -Wl,--wrap=mmap -Wl,--wrap=munmap $(CMOCKA_LIBS)
 
+.PHONY: fuzz fuzz-smoke fuzz-selftest fuzz-build fuzz-targets fuzz-check
 fuzz-targets: $(FUZZ_BINS)
 fuzz-check:
 	@echo 'int main(void) { return 0; }' | $(FUZZ_CC) -x c -fsanitize=address,undefined -o /dev/null - 2>/dev/null || \
@@ -38,3 +44,5 @@ fuzz: fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_B) $(FUZZ_SECONDS)
 fuzz-smoke: fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_B) 20
+fuzz-selftest: fuzz-build
+	@tests/fuzz/selftest.sh $(FUZZ_B)

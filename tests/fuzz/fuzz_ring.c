@@ -23,6 +23,7 @@ struct rig {
         unsigned char *map;
         size_t bytes;
         bool poked;
+        bool nobody;     /* there is no reader: history is all there is */
         uint64_t cursor; /* of the one reader */
         bool dead[ABI_PRODUCERS];
         bool holds[SLOTS]; /* an open claim */
@@ -61,7 +62,7 @@ static void rig_write(struct rig *g, unsigned slot, uint64_t position, uint64_t 
 static void rig_refresh(struct rig *g, uint64_t need)
 {
         const struct ring *r = &g->r;
-        uint64_t t0 = ring_tail(r, NULL), min = g->cursor < t0 ? g->cursor : t0;
+        uint64_t t0 = ring_tail(r, NULL), min = g->cursor < t0 && !g->nobody ? g->cursor : t0;
         uint64_t intent = ring_min_intent(r, t0);
         if (intent < min)
                 min = intent;
@@ -89,6 +90,8 @@ static void rig_claim(struct rig *g)
         struct ring_claim *c = &g->claim[slot];
         MUST(c->end - c->position == bytes);
         MUST((c->position & (g->r.capacity - 1)) + bytes <= g->r.capacity);
+        for (unsigned i = 0; i < SLOTS; i++) /* what another is writing is his */
+                MUST(g->poked || !g->holds[i] || c->end - g->claim[i].position <= g->r.capacity);
         g->holds[slot] = true;
         rig_write(g, slot, c->position, bytes, false);
 }
@@ -138,10 +141,10 @@ static void rig_die(struct rig *g)
 
 static void rig_recover(struct rig *g)
 {
-        uint64_t p = rig_position(g);
-        if (!g->poked) { /* only where a reader stands: at a boundary */
-                p = g->cursor;
-                if (p < ring_earliest(&g->r) || p >= ring_tail(&g->r, NULL))
+        uint64_t p = rig_position(g), tail = ring_tail(&g->r, NULL), n;
+        if (!g->poked) { /* only where a reader may stand: at a boundary */
+                p = ring_earliest(&g->r);
+                if (ring_walk(&g->r, &p, tail, &n) != RING_HOLE)
                         return;
         }
         enum ring_result result = ring_recover(&g->r, p, rig_alive, g);
@@ -185,10 +188,16 @@ static void rig_peek(struct rig *g)
         (void)ring_overwritten(&g->r, p);
 }
 
-/* The reader goes on by some frames. */
+/* The reader goes on by some frames; or leaves, and comes back where it can. */
 static void rig_read(struct rig *g)
 {
         struct ring_frame f;
+        uint8_t how = take8(g->in);
+        if (g->nobody && how & 1)
+                g->cursor = how & 2 ? ring_earliest(&g->r) : ring_tail(&g->r, NULL);
+        g->nobody = g->nobody ? !(how & 1) : how % 8 == 7;
+        if (g->nobody)
+                return;
         for (size_t n = take_below(g->in, 8) + 1; n > 0; n--) {
                 enum ring_result result = ring_peek(&g->r, g->cursor, &f);
                 MUST(g->poked || (result != RING_CORRUPT && result != RING_GONE));

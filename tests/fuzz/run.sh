@@ -7,11 +7,11 @@ set -u
 B=$1 seconds=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- ring text state conf control
+[ $# -gt 0 ] || set -- ring text state conf control bus
 passed=0 failed=0
 mkdir -p "$B/crashes"
 # allocator_may_return_null: a hostile size is ENOMEM, as it is without the sanitizer.
-export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:detect_stack_use_after_return=1"
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1:quarantine_size_mb=16"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1"
 
 for t; do
@@ -20,8 +20,9 @@ for t; do
         seeds=
         [ ! -d "$here/corpus/$t" ] || seeds="$here/corpus/$t"
         [ "$t" != conf ] || seeds="$seeds $here/../golden/conf"
-        if nice -n 19 "$B/tests/fuzz/fuzz_$t" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 -max_len=4096 \
-                -len_control=20 -print_final_stats=1 -artifact_prefix="$B/crashes/$t-" "$corpus" $seeds \
+        case $t in text | conf) length="-max_len=4096" ;; *) length="-max_len=700 -len_control=0" ;; esac
+        if nice -n 19 "$B/tests/fuzz/fuzz_$t" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 $length \
+                -print_final_stats=1 -artifact_prefix="$B/crashes/$t-" "$corpus" $seeds \
                 >"$log" 2>&1 </dev/null; then
                 passed=$((passed + 1)) verdict=ok
         else
