@@ -499,13 +499,15 @@ int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
                 if (rc == 0 || join_final(rc))
                         return rc;
                 if (wait_over(deadline))
-                        return timeout_ms ? -ETIMEDOUT : rc == TORC_ELAGGED ? -ETIMEDOUT : rc;
+                        return timeout_ms || rc != TORC_ENOCAPACITY ? -ETIMEDOUT : rc;
+                bool outrun = rc == TORC_ELAGGED || rc == -ENOENT; /* there was a place: to wait for one would only put us further back */
                 rc = handle_take_cancel(&c->handle);
-                if (rc == 0) /* not longer than the back-off; woken when somebody leaves, and by a cancel */
+                if (rc == 0 && !outrun) /* not longer than the back-off; woken when somebody leaves, and by a cancel */
                         rc = handle_interrupted(&c->handle, wait_sleep(ec, event, deadline, nap));
                 if (rc && rc != -ETIMEDOUT)
                         return rc;
-                nap = nap * 2 < JOIN_BACKOFF_MAX_NS ? nap * 2 : JOIN_BACKOFF_MAX_NS;
+                if (!outrun)
+                        nap = nap * 2 < JOIN_BACKOFF_MAX_NS ? nap * 2 : JOIN_BACKOFF_MAX_NS;
         }
 }
 

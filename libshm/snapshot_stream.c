@@ -149,15 +149,16 @@ static int snapshot_segment(const struct torc_inspector *in, struct inspect_stre
         return 0;
 }
 
-/* The chain from first to current, the newest INSPECT_SEGMENTS of it. *rings is the caller's to free. */
-static int snapshot_chain(const struct torc_inspector *in, struct inspect_stream *s, struct torc_stream_info *info,
-                          struct inspect_ring **rings)
+/* One look at the chain. -ENOENT: its end is not there. */
+static int snapshot_look_at_chain(const struct torc_inspector *in, struct inspect_stream *s,
+                                  struct torc_stream_info *info, struct inspect_ring **rings, uint64_t *end)
 {
         const struct abi_ctl *ctl = s->ctl.map;
         /* [chain.r] acquire, pairs with [chain.w]: the files up to current are in place. first before current: it
          * never passes it, so that the order cannot be upset between the two loads. */
         uint64_t first = atomic_load_explicit(&ctl->first, memory_order_acquire);
         uint64_t current = atomic_load_explicit(&ctl->current, memory_order_acquire);
+        *end = current;
         if (first == 0 || current < first || current >= ABI_POSITION_MAX)
                 return TORC_ECORRUPT;
         if (current - first >= INSPECT_SEGMENTS)
@@ -171,17 +172,37 @@ static int snapshot_chain(const struct torc_inspector *in, struct inspect_stream
         for (uint64_t number = first; number <= current; number++) {
                 struct inspect_ring *ring = &(*rings)[info->n_segments];
                 int rc = snapshot_segment(in, s, ctl->head.id, number, ring);
-                if (rc == -ENOMEM)
-                        return rc;
                 if (rc == -ENOENT && number < current)
                         continue; /* reclaimed since `first` was read */
                 if (rc)
-                        ring->info.error = TORC_ECORRUPT; /* a chain without its end */
+                        return rc;
                 info->segments[info->n_segments++] = ring->info;
         }
         const struct torc_segment_info *last = &info->segments[info->n_segments - 1];
         info->tail = last->tail;
         return last->error;
+}
+
+/* The chain from first to current, the newest INSPECT_SEGMENTS of it. *rings is the caller's to free. What was the end may
+ * have been sealed, read and deleted while we looked: then there is another by now. */
+static int snapshot_chain(const struct torc_inspector *in, struct inspect_stream *s, struct torc_stream_info *info,
+                          struct inspect_ring **rings)
+{
+        const struct abi_ctl *ctl = s->ctl.map;
+        for (int tries = 0; tries < 100; tries++) {
+                uint64_t end;
+                int rc = snapshot_look_at_chain(in, s, info, rings, &end);
+                if (rc != -ENOENT)
+                        return rc;
+                if (atomic_load_explicit(&ctl->current, memory_order_acquire) == end) /* [chain.r] */
+                        break;
+                free(*rings);
+                free(info->segments);
+                *rings = NULL;
+                info->segments = NULL;
+                info->n_segments = 0;
+        }
+        return TORC_ECORRUPT;
 }
 
 /* ---- access, sums ---------------------------------------------------------------------------------------- */
