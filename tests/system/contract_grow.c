@@ -244,6 +244,33 @@ static void start_when_chain_is_long_finds_its_place(void **state)
         torc_bus_close(&bus);
 }
 
+/* One call fills several segments. */
+static void batch_when_chain_grows_arrives_in_order(void **state)
+{
+        struct test *t = *state;
+        struct torc_bus *bus = test_bus(t, "me");
+        struct torc_stream_config config = growing(TORC_LAG_BLOCK);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        static uint64_t numbers[10000];
+        static struct torc_span spans[10000];
+        size_t accepted;
+        char name[64];
+        for (uint64_t n = 0; n < 10000; n++) {
+                numbers[n] = n;
+                spans[n] = (struct torc_span){&numbers[n], sizeof numbers[n]};
+        }
+        assert_rc(torc_producer_send_batch(p, spans, 10000, 0, &accepted), TORC_EFULL);
+        assert_true(accepted * 32 >= 10 * 4096 && accepted < 10000);
+        assert_true(segments(t, name) > 3);
+        for (uint64_t n = 0; n < accepted; n++)
+                test_expect(c, n);
+        test_expect_nothing(c);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 #define GROWERS 4
 
 static void grower(struct child *link, struct test *t, void *arg)
@@ -310,6 +337,7 @@ int main(void)
                 TEST(growth_when_message_is_large_opens_a_segment_for_it),
                 TEST(growth_when_cap_is_reached_disconnects_the_laggard),
                 TEST(start_when_chain_is_long_finds_its_place),
+                TEST(batch_when_chain_grows_arrives_in_order),
                 TEST(growth_when_four_send_keeps_order_for_all),
         };
         return TEST_MAIN(tests);

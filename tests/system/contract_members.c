@@ -396,6 +396,31 @@ static void wait_disconnect_when_ref_is_nonsense_is_over(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- waits that are ended -------------------------------------------------------------------------------- */
+
+static void waits_when_cancelled_or_removed_say_so(void **state)
+{
+        struct test *t = *state;
+        struct torc_bus *bus = test_bus(t, "me");
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, NULL);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        uint64_t ref = only_ref(p, TORC_CONNECTED);
+        assert_ok(test_send(p, 1, 0));
+        torc_producer_cancel(p);
+        assert_rc(torc_producer_flush(p, NULL, -1), TORC_ECANCELED);
+        torc_producer_cancel(p);
+        assert_rc(wait_for(p, TORC_OFFLINE, 0, NULL, -1), TORC_ECANCELED);
+        torc_producer_cancel(p);
+        assert_rc(torc_producer_wait_disconnect(p, ref, -1), TORC_ECANCELED);
+        assert_rc(torc_producer_flush(p, NULL, 5), -ETIMEDOUT); /* once each */
+        assert_ok(torc_stream_remove(bus, "s"));
+        assert_rc(torc_producer_flush(p, NULL, -1), TORC_EREMOVED);
+        assert_rc(wait_for(p, TORC_OFFLINE, 0, NULL, -1), TORC_EREMOVED);
+        torc_producer_close(&p);
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
 /* ---- counters -------------------------------------------------------------------------------------------- */
 
 static void stats_when_one_message_of_five_bytes_are_1_and_5(void **state)
@@ -480,6 +505,7 @@ int main(void)
                 TEST(wait_disconnect_when_consumer_is_killed_returns),
                 TEST(wait_disconnect_when_consumer_is_kicked_returns),
                 TEST(wait_disconnect_when_ref_is_nonsense_is_over),
+                TEST(waits_when_cancelled_or_removed_say_so),
                 TEST(stats_when_one_message_of_five_bytes_are_1_and_5),
                 TEST(name_when_nobody_gives_one_is_unique),
         };
