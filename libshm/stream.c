@@ -30,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int stream_from_ring(enum ring_result result)
@@ -427,15 +428,23 @@ static int stream_check_chain(const struct stream *s)
 int stream_lock(struct stream *s, int64_t deadline)
 {
         int fd = s->handle->fd[STREAM_FD_LOCK];
-        int rc = file_lock(fd, ABI_LOCK_TABLE, deadline);
-        if (rc)
-                return rc;
-        rc = stream_redo(s);
-        if (rc == 0)
-                rc = stream_check_chain(s);
-        if (rc)
+        for (;;) {
+                int rc = file_lock(fd, ABI_LOCK_TABLE, deadline);
+                if (rc)
+                        return rc;
+                rc = stream_redo(s);
+                if (rc == 0)
+                        rc = stream_check_chain(s);
+                if (rc == 0)
+                        return 0;
                 file_unlock(fd, ABI_LOCK_TABLE);
-        return rc;
+                if (rc != -EACCES)
+                        return rc;
+                /* What is left to do takes one who may write the segments, as a consumer need not. It is waited for. */
+                if (wait_over(deadline))
+                        return -ETIMEDOUT;
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
 }
 
 /* The same in a call that may be cancelled: its deadline may be a long way off, and the lock's holder stopped. */

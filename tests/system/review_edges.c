@@ -692,6 +692,58 @@ static void group_when_it_may_read_reads_and_is_woken(void **state)
         child_join(&writer);
 }
 
+/* What a producer leaves that was killed just after it wrote down that it opens a second segment. */
+static void leave_redo_record(struct test *t)
+{
+        char path[128];
+        struct abi_redo redo = {.seal = 1, .link = 2, .capacity = 4096, .epoch = 1, .count = 1};
+        uint64_t sum = 0xcbf29ce484222325ull;
+        redo.word[0] = (struct abi_redo_word){offsetof(struct abi_ctl, current), 2};
+        for (const unsigned char *p = (unsigned char *)&redo.seal; p < (unsigned char *)(&redo + 1); p++)
+                sum = (sum ^ *p) * 0x100000001b3ull;
+        atomic_store_explicit(&redo.armed, sum, memory_order_relaxed);
+        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, &redo, sizeof redo, offsetof(struct abi_ctl, redo)), sizeof redo);
+        close(fd);
+}
+
+static void patient_reader(struct child *link, struct test *t, void *arg)
+{
+        struct torc_consumer *c = NULL;
+        gid_t group = GROUP;
+        (void)arg;
+        CHECK(setgroups(1, &group) == 0);
+        CHECK(setgid(USER_B) == 0);
+        CHECK(setuid(USER_B) == 0);
+        struct torc_bus *bus = group_bus(t, "reader");
+        link_say(link, 1);
+        CHECK_RC(torc_consumer_open(&c, bus, "s", NULL), 0);
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
+static void group_when_a_producers_change_is_unfinished_waits_for_one(void **state)
+{
+        struct test *t = *state;
+        NEEDS_ROOT();
+        assert_int_equal(chmod(t->root, 0777), 0);
+        struct child writer = child_start(t, group_writer, NULL);
+        child_hear(&writer);
+        leave_redo_record(t);
+        struct child reader = child_start(t, patient_reader, NULL);
+        child_hear(&reader);
+        child_until_asleep(&reader);
+        struct torc_bus *bus = test_bus(t, "reaper");
+        assert_ok(torc_bus_reap(bus, NULL));
+        torc_bus_close(&bus);
+        child_join(&reader);
+        child_say(&writer, 5);
+        child_say(&writer, -1);
+        child_join(&writer);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -709,6 +761,7 @@ int main(void)
                 TEST(default_root_when_another_user_made_it_is_refused),
                 TEST(default_root_when_the_bus_is_for_all_is_its_makers),
                 TEST(group_when_it_may_read_reads_and_is_woken),
+                TEST(group_when_a_producers_change_is_unfinished_waits_for_one),
         };
         return TEST_MAIN(tests);
 }
