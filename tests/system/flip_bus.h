@@ -115,6 +115,24 @@ static inline void flip_make_plain(struct torc_bus *bus)
         flip_send(p, 10, 3);
 }
 
+/* What a supervisor publishes. */
+static inline void flip_make_supervisor(struct torc_bus *bus)
+{
+        struct torc_supervisor *s = NULL;
+        struct torc_group_info groups[2] = {{.name = "workers", .stream = "plain", .command = "sleep 1", .count = 2},
+                                            {.name = "others", .command = "true", .restart = 2, .count = 1}};
+        CHECK_RC(torc_supervisor_open(&s, bus, "/etc/torc.ini"), 0);
+        CHECK_RC(torc_supervisor_set_groups(s, groups, 2), 0);
+        for (uint32_t i = 0; i < 3; i++) {
+                struct torc_member_info m = {.group = "workers", .index = i, .state = (enum torc_member_state)(i + 1),
+                                             .pid = 1000 + i, .started_ns = 1, .cause = "it ended"};
+                CHECK_RC(torc_supervisor_set_member(s, i, &m), 0);
+        }
+        for (int i = 0; i < 20; i++)
+                torc_supervisor_event(s, TORC_EVENT_STARTED, "workers %d started", i);
+        torc_supervisor_beat(s);
+}
+
 static inline void flip_make(struct child *link, struct test *t, void *arg)
 {
         (void)arg;
@@ -125,6 +143,7 @@ static inline void flip_make(struct child *link, struct test *t, void *arg)
         flip_make_owned(bus);
         flip_make_ended(other);
         flip_make_plain(bus);
+        flip_make_supervisor(bus);
         link_say(link, 0);
         link_hear(link); /* killed here */
 }

@@ -105,15 +105,15 @@ static void flip_name(const struct flip *f, char *text, size_t cap)
 
 /* ---- the programs ---------------------------------------------------------------------------------------- */
 
-static void flip_run(const struct flip *f, char *const argv[])
+static pid_t flip_start(const struct flip *f, char *const argv[])
 {
         const char *build = getenv("TORC_TEST_BUILD");
         char path[256];
-        int status;
         snprintf(path, sizeof path, "%s/bin/%s", build ? build : "build", argv[0]);
         if (access(path, X_OK))
-                return;
+                return 0;
         pid_t pid = fork();
+        CHECK(pid >= 0);
         if (pid == 0) {
                 int null = open("/dev/null", O_RDWR);
                 setenv("TORC_ROOT", f->root, 1);
@@ -121,15 +121,48 @@ static void flip_run(const struct flip *f, char *const argv[])
                 setenv("ASAN_OPTIONS", "exitcode=99", 1); /* tell its findings from a program's own exit codes */
                 setenv("UBSAN_OPTIONS", "exitcode=99", 1);
                 dup2(null, 0), dup2(null, 1), dup2(null, 2);
-                alarm(10);
+                alarm(FLIP_SECONDS / 2);
                 execv(path, argv);
                 _exit(0); /* it is being built right now */
         }
+        return pid;
+}
+
+static void flip_finish(pid_t pid, char *const argv[])
+{
+        int status;
         CHECK(waitpid(pid, &status, 0) == pid);
         if (!WIFEXITED(status) || WEXITSTATUS(status) >= 99) {
-                fprintf(stderr, "%s %s: wait status 0x%x\n", path, argv[1], (unsigned)status);
+                fprintf(stderr, "%s %s: wait status 0x%x\n", argv[0], argv[1], (unsigned)status);
                 _exit(99);
         }
+}
+
+static void flip_run(const struct flip *f, char *const argv[])
+{
+        pid_t pid = flip_start(f, argv);
+        if (pid)
+                flip_finish(pid, argv);
+}
+
+/* A supervisor comes to the damaged bus, looks around for a while, and is told to go. */
+static void flip_run_torcd(const struct flip *f)
+{
+        char path[256];
+        snprintf(path, sizeof path, "%s/torc.ini", f->root);
+        FILE *ini = fopen(path, "w");
+        CHECK(ini);
+        fprintf(ini, "[bus]\nname = bus\nroot = %s\n[log]\ndirectory = %s/log\n"
+                     "[stream grown]\n[stream plain]\n[group workers]\ncommand = sleep 60\nstream = plain\n", f->root,
+                f->root);
+        CHECK(fclose(ini) == 0);
+        char *const argv[] = {"torcd", "-c", path, NULL};
+        pid_t pid = flip_start(f, argv);
+        if (!pid)
+                return;
+        nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL); /* its reaps, nudges and first starts */
+        kill(pid, SIGTERM);
+        flip_finish(pid, argv);
 }
 
 static void flip_run_programs(const struct flip *f)
@@ -151,6 +184,10 @@ static void flip_case(struct flip *f, struct use *u)
         if (f->number % FLIP_PROGRAMS == 0) {
                 flip_do(f);
                 flip_run_programs(f);
+                if (f->number % (2 * FLIP_PROGRAMS) == 0) {
+                        flip_run_torcd(f);
+                        return; /* it has cleaned up: nothing much is left to do */
+                }
                 if (f->kind == FLIP_BYTE)
                         flip_do(f); /* back */
         }

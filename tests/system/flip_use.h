@@ -206,6 +206,25 @@ static inline void use_inspect(struct use *u)
         torc_inspector_close(&in);
 }
 
+static inline void use_supervisor(struct use *u, struct torc_bus *bus)
+{
+        static struct torc_group_info groups[TORC_MAX_GROUPS];
+        static struct torc_member_info members[TORC_MAX_MEMBERS];
+        size_t n_groups = TORC_MAX_GROUPS, n_members = TORC_MAX_MEMBERS;
+        struct torc_supervisor *s = NULL;
+        if (USE(torc_supervisor_open(&s, bus, "torc.ini")))
+                return;
+        if (USE(torc_supervisor_load(s, groups, &n_groups, members, &n_members)) == 0) {
+                CHECK(n_groups <= TORC_MAX_GROUPS && n_members <= TORC_MAX_MEMBERS);
+                for (size_t i = 0; i < n_members && i < 3; i++)
+                        USE(torc_supervisor_set_member(s, i, &members[i]));
+                USE(torc_supervisor_set_groups(s, groups, n_groups));
+        }
+        torc_supervisor_event(s, TORC_EVENT_OPERATOR, "looked at %zu members", n_members);
+        torc_supervisor_beat(s);
+        torc_supervisor_close(&s);
+}
+
 static inline void use_admin(struct use *u, struct torc_bus *bus)
 {
         const char *stream = flip_streams[test_random(&u->seed) % FLIP_STREAMS];
@@ -214,6 +233,7 @@ static inline void use_admin(struct use *u, struct torc_bus *bus)
         USE(torc_stream_access(bus, stream, &info));
         USE(torc_bus_nudge(bus));
         USE(torc_bus_reap(bus, &reaped));
+        use_supervisor(u, bus);
         switch (test_random(&u->seed) % 6) {
         case 0:
                 USE(torc_stream_fence(bus, stream, NULL));
