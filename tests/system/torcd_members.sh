@@ -45,7 +45,7 @@ ok "  is told who is there" says err "another torcd (pid $torcd_pid)"
 p0=$(pid_of web-0) p1=$(pid_of web-1) p2=$(pid_of web-2)
 kill -9 "$p1"
 await new_pid web-1 "$p1"
-ok "a killed member is started again" running web-1
+ok "a killed member is started again" await running web-1
 is "its sibling before keeps its pid" "$p0" "$(pid_of web-0)"
 is "its sibling after keeps its pid" "$p2" "$(pid_of web-2)"
 is "one restart is counted" 1 "$(field web-1 4)"
