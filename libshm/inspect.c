@@ -129,7 +129,7 @@ static bool inspect_read_peer(const struct torc_inspector *in, uint32_t slot, st
                 .uid = atomic_load_explicit(&from->uid, memory_order_relaxed),
                 .gid = atomic_load_explicit(&from->gid, memory_order_relaxed),
                 .start_ticks = atomic_load_explicit(&from->start_ticks, memory_order_relaxed),
-                .attached_ns = atomic_load_explicit(&from->attached_ns, memory_order_relaxed),
+                .attached_ns = inspect_time(atomic_load_explicit(&from->attached_ns, memory_order_relaxed)),
         };
         inspect_text(to->name, sizeof to->name, from->name, sizeof from->name);
         inspect_text(to->tags, sizeof to->tags, from->tags, sizeof from->tags);

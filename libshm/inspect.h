@@ -77,6 +77,12 @@ void inspect_unmap(struct inspect_map *m);
 /* Copy shared bytes into a string: ends at the first NUL or at cap - 1, control bytes become '?'. */
 void inspect_text(char *to, size_t cap, const char *from, size_t size);
 
+/* A time from shared memory: never before 1970, so that the difference of two fits. */
+static inline int64_t inspect_time(int64_t ns)
+{
+        return ns > 0 ? ns : 0;
+}
+
 /* Who is the peer {slot, generation}? False: gone (detached, or another has the slot now). */
 bool inspect_peer(const struct torc_inspector *in, uint64_t slot, uint64_t gen, struct torc_peer_info *peer);
 

@@ -148,7 +148,7 @@ static void snapshot_consumer_counts(const struct abi_consumer *from, uint64_t w
         c->stats.messages = count > missed ? count - missed : 0;
         c->stats.bytes = atomic_load_explicit(&from->bytes, memory_order_relaxed);
         c->stats.missed_bytes = atomic_load_explicit(&from->missed_bytes, memory_order_relaxed);
-        c->stats.attached_ns = atomic_load_explicit(&from->attached_ns, memory_order_relaxed);
+        c->stats.attached_ns = inspect_time(atomic_load_explicit(&from->attached_ns, memory_order_relaxed));
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED) /* it has not heard of these yet */
                 missed += ABI_CONSUMER_CUT_OFF(word, count);
         c->stats.missed_messages = missed;

@@ -66,7 +66,7 @@ static int snapshot_policy(const struct abi_ctl *ctl, const char *name, struct t
         info->mode = cfg.mode;
         info->uid = cfg.uid;
         info->gid = cfg.gid;
-        info->created_ns = ctl->head.created_ns;
+        info->created_ns = inspect_time(ctl->head.created_ns);
         inspect_text(info->online_tags, sizeof info->online_tags, cfg.online_tags, sizeof cfg.online_tags);
         return 0;
 }

@@ -74,6 +74,12 @@ static void sup_text(char *to, size_t cap, const char *from, size_t size)
         to[n] = '\0';
 }
 
+/* A time of others: never before 1970, so that the difference of two fits. */
+static int64_t sup_time(int64_t ns)
+{
+        return ns > 0 ? ns : 0;
+}
+
 /* The other way: cut to the field, the rest of it zero, so that equal entries are equal bytes. */
 static void sup_field(char *to, size_t size, const char *from)
 {
@@ -142,8 +148,8 @@ bool sup_decode_member(struct torc_member_info *to, const struct abi_sup_member 
         to->wanted = from->wanted != 0;
         to->pid = from->pid;
         to->start_ticks = from->start_ticks;
-        to->started_ns = from->started_ns;
-        to->due_ns = from->due_ns;
+        to->started_ns = sup_time(from->started_ns);
+        to->due_ns = sup_time(from->due_ns);
         to->restarts = from->restarts;
         to->recent = from->recent;
         to->backoff_ms = from->backoff_ms;
@@ -228,7 +234,7 @@ static size_t sup_events(const struct abi_sup_file *file, struct torc_event_info
                 if (sup_turn(e, sizeof *e) != sequence)
                         continue;
                 events[n].sequence = sequence;
-                events[n].time_ns = e->time_ns;
+                events[n].time_ns = sup_time(e->time_ns);
                 events[n].kind = e->kind;
                 sup_text(events[n].text, sizeof events[n].text, e->text, sizeof e->text);
                 n++;
@@ -241,11 +247,11 @@ static void sup_info(int fd, const struct abi_sup_file *file, struct torc_superv
         const struct abi_sup_info *i = sup_newest(file->info, sizeof *i, NULL);
         bool held = false;
         info->alive = file_lock_held(fd, ABI_LOCK_TABLE, &held) == 0 && held;
-        info->updated_ns = file->beat_ns;
+        info->updated_ns = sup_time(file->beat_ns);
         if (!i)
                 return;
         info->pid = i->pid > 0 && i->pid <= INT32_MAX ? i->pid : 0;
-        info->started_ns = i->started_ns;
+        info->started_ns = sup_time(i->started_ns);
         sup_text(info->config, sizeof info->config, i->config, sizeof i->config);
 }
 
