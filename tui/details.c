@@ -62,8 +62,9 @@ static void details_lag(struct pen *pen, const struct torc_stream_info *s, const
                 return;
         }
         const struct torc_consumer_info *c = &s->consumers[look->slowest];
+        int percent = look->lag_share >= 9.99 ? 999 : (int)(look->lag_share * 100 + 0.5); /* a damaged cursor */
         pen_field(pen, "lag", word_lag_style(look->lag_share), "%d%% of the ring \u00b7 %s \u00b7 %s (pid %lld)",
-                  (int)(look->lag_share * 100 + 0.5), units_bytes(bytes, (double)look->lag_bytes), c->name,
+                  percent, units_bytes(bytes, (double)look->lag_bytes), c->name,
                   (long long)c->pid);
 }
 

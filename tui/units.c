@@ -52,7 +52,7 @@ const char *units_rate(char text[UNITS_TEXT], double per_s)
         else if (per_s < 9.95)
                 snprintf(text, UNITS_TEXT, "%.1f", per_s < 0.1 ? 0.1 : per_s);
         else
-                units_count(text, (uint64_t)(per_s + 0.5));
+                units_count(text, per_s < 1e18 ? (uint64_t)(per_s + 0.5) : (uint64_t)1e18); /* damaged counters */
         return text;
 }
 
