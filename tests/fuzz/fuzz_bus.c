@@ -83,7 +83,8 @@ static size_t aim_ctl(struct input *in)
         case 1:
                 return offsetof(struct abi_ctl, data) + 8 * take_below(in, 48);
         case 2:
-                return offsetof(struct abi_ctl, redo) + 8 * take_below(in, sizeof(struct abi_redo) / 8);
+                return offsetof(struct abi_ctl, redo) +
+                       8 * take_below(in, (take8(in) & 1 ? sizeof(struct abi_redo) : 256) / 8);
         case 3: /* the words of either line, and the first of a name */
                 return offsetof(struct abi_ctl, producer) + sizeof(struct abi_producer) * take_below(in, 5) +
                        (take8(in) & 1 ? 8 * take_below(in, 4) : 64 + 8 * take_below(in, 9));

@@ -150,7 +150,7 @@ static void state_check(const struct torc_supervisor_info *info, const struct to
 {
         MUST(info->known && !info->alive && n_g <= TORC_MAX_GROUPS && n_m <= TORC_MAX_MEMBERS && n_e <= TORC_MAX_EVENTS);
         MUST(!info->error || (!n_g && !n_m && !n_e));
-        MUST(info->pid >= 0);
+        MUST(info->pid >= 0 && info->started_ns >= 0 && info->updated_ns >= 0);
         TEXT(info->config);
         for (size_t i = 0; i < n_g; i++) {
                 MUST(g[i].access <= TORC_EXCLUSIVE_WITH_FENCING && g[i].restart <= 2 && g[i].name[0]);
@@ -159,11 +159,13 @@ static void state_check(const struct torc_supervisor_info *info, const struct to
         }
         for (size_t i = 0; i < n_m; i++) {
                 MUST(m[i].index < TORC_MAX_MEMBERS && (unsigned)m[i].state <= TORC_MEMBER_QUARANTINED);
+                MUST(m[i].started_ns >= 0 && m[i].due_ns >= 0);
                 MUST(m[i].pid >= 0 && m[i].pid <= INT32_MAX && m[i].group[0]);
                 TEXT(m[i].group), TEXT(m[i].cause);
         }
         for (size_t i = 0; i < n_e; i++) {
                 MUST(e[i].sequence && (i == 0 || e[i].sequence > e[i - 1].sequence));
+                MUST(e[i].time_ns >= 0);
                 TEXT(e[i].text);
         }
 }
