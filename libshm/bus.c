@@ -122,6 +122,14 @@ out:
         return rc == -EEXIST ? 0 : rc; /* another was first: its bus is as good */
 }
 
+static int bus_open_lock(struct torc_bus *bus)
+{
+        handle_hold_forks();
+        int fd = bus->handle.fd[BUS_FD_LOCK] = file_open(bus_dirfd(bus), "bus", true);
+        handle_let_forks();
+        return fd;
+}
+
 /* Open the directory and the three descriptions of the bus file, making what is missing. */
 static int bus_open_files(struct torc_bus *bus, const char *root, bool named, const char *path, unsigned flags,
                           mode_t mode)
@@ -133,12 +141,11 @@ static int bus_open_files(struct torc_bus *bus, const char *root, bool named, co
         h->fd[BUS_FD_DIR] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (h->fd[BUS_FD_DIR] < 0)
                 return -errno;
-        h->fd[BUS_FD_LOCK] = file_open(bus_dirfd(bus), "bus", true);
-        if (h->fd[BUS_FD_LOCK] == -ENOENT && !(flags & TORC_BUS_NO_CREATE)) {
+        if (bus_open_lock(bus) == -ENOENT && !(flags & TORC_BUS_NO_CREATE)) {
                 rc = bus_make_file(bus_dirfd(bus), mode);
                 if (rc)
                         return rc;
-                h->fd[BUS_FD_LOCK] = file_open(bus_dirfd(bus), "bus", true);
+                bus_open_lock(bus);
         }
         if (h->fd[BUS_FD_LOCK] < 0)
                 return h->fd[BUS_FD_LOCK];

@@ -73,6 +73,18 @@ void handle_remove(struct handle *h)
         pthread_mutex_unlock(&handle_mutex);
 }
 
+/* Between these two no thread forks. A descriptor that is to hold a lock is opened and entered in its handle in there: a
+ * child forked between the two would inherit it, not know it, and keep the lock when its parent dies. */
+void handle_hold_forks(void)
+{
+        pthread_mutex_lock(&handle_mutex);
+}
+
+void handle_let_forks(void)
+{
+        pthread_mutex_unlock(&handle_mutex);
+}
+
 void handle_close_fds(struct handle *h)
 {
         for (int i = 0; i < HANDLE_FDS; i++) {

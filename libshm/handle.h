@@ -25,6 +25,8 @@ void handle_init(struct handle *h, struct torc_bus *bus, void (*detach)(struct h
 int handle_add(struct handle *h);
 void handle_remove(struct handle *h);
 void handle_close_fds(struct handle *h);
+void handle_hold_forks(void);
+void handle_let_forks(void);
 void handle_detach_all(struct torc_bus *bus);
 
 /* The check every call begins with: one load. */

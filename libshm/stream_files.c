@@ -198,7 +198,9 @@ static int stream_map(struct stream *s)
         if (rc)
                 return rc;
         s->ctl = map;
+        handle_hold_forks();
         s->handle->fd[STREAM_FD_LOCK] = file_open(stream_dirfd(s), "ctl", true);
+        handle_let_forks();
         if (s->handle->fd[STREAM_FD_LOCK] < 0)
                 return s->handle->fd[STREAM_FD_LOCK];
         return stream_check_ctl(s->ctl, s->name);
@@ -290,11 +292,13 @@ static int stream_finish_removal(struct stream *s, const char *dir)
 void stream_let_go(struct stream *s)
 {
         stream_close(s);
+        handle_hold_forks(); /* a child closes what stands in the handle, which must not be another's by now */
         for (int i = STREAM_FD_LOCK; i <= STREAM_FD_DIR; i++) {
                 if (s->handle->fd[i] >= 0)
                         close(s->handle->fd[i]);
                 s->handle->fd[i] = -1;
         }
+        handle_let_forks();
 }
 
 /*

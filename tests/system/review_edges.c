@@ -744,6 +744,73 @@ static void group_when_a_producers_change_is_unfinished_waits_for_one(void **sta
         child_join(&writer);
 }
 
+/* A stream that a group writes: bits 0660. A member that is not its owner makes the segments that it grows by. */
+static void group_grower(struct child *link, struct test *t, void *arg)
+{
+        gid_t group = GROUP;
+        uid_t uid = *(uid_t *)arg;
+        struct torc_producer *p = NULL;
+        struct torc_consumer *c = NULL;
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer_config wanted = {.stream = &config};
+        uint64_t got, n = 0;
+        size_t len;
+        umask(077);
+        CHECK(setgroups(1, &group) == 0);
+        CHECK(setgid(uid == USER_A ? GROUP : uid) == 0);
+        CHECK(setuid(uid) == 0);
+        struct torc_bus *bus = group_bus(t, "member");
+        config.mode = 0660;
+        config.capacity_max_bytes = 65536;
+        CHECK_RC(torc_producer_open(&p, bus, "s", &wanted), 0);
+        CHECK_RC(torc_consumer_open(&c, bus, "s", NULL), 0);
+        link_say(link, 1);
+        for (int64_t to_send; (to_send = link_hear(link)) >= 0;) {
+                for (int64_t i = 0; i < to_send; i++)
+                        CHECK_RC(test_send(p, (uint64_t)i, 0), 0);
+                while (to_send == 0 && torc_consumer_recv(c, &got, sizeof got, &len, 100, NULL) == 0)
+                        n++;
+                link_say(link, (int64_t)n);
+        }
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+static void group_when_it_may_write_grows_for_all(void **state)
+{
+        struct test *t = *state;
+        static uid_t a = USER_A, b = USER_B;
+        NEEDS_ROOT();
+        assert_int_equal(chmod(t->root, 0777), 0);
+        struct child owner = child_start(t, group_grower, &a);
+        child_hear(&owner);
+        struct child member = child_start(t, group_grower, &b);
+        child_hear(&member);
+        for (int round = 0; round < 2; round++) {
+                struct child *grower = round ? &owner : &member, *other = round ? &member : &owner;
+                child_say(grower, 400); /* more than 8 KiB hold, and then than 16 KiB */
+                child_hear(grower);
+                child_say(other, 200);
+                child_hear(other);
+                child_say(grower, 0);
+                assert_int_equal(child_hear(grower), (round + 1) * 600);
+                child_say(other, 0);
+                assert_int_equal(child_hear(other), (round + 1) * 600);
+        }
+        child_kill(&member); /* with its slots; the owner's process cleans up behind another user's */
+        child_say(&owner, 1);
+        child_hear(&owner);
+        child_say(&owner, -1);
+        child_join(&owner);
+        struct torc_bus *bus = test_bus(t, "reaper");
+        assert_ok(torc_bus_reap(bus, NULL));
+        struct torc_snapshot *snap = test_snapshot(t);
+        assert_int_equal(snap->streams[0].n_producers + snap->streams[0].n_consumers, 0);
+        torc_snapshot_free(&snap);
+        torc_bus_close(&bus);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -761,6 +828,7 @@ int main(void)
                 TEST(default_root_when_another_user_made_it_is_refused),
                 TEST(default_root_when_the_bus_is_for_all_is_its_makers),
                 TEST(group_when_it_may_read_reads_and_is_woken),
+                TEST(group_when_it_may_write_grows_for_all),
                 TEST(group_when_a_producers_change_is_unfinished_waits_for_one),
         };
         return TEST_MAIN(tests);
