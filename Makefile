@@ -134,6 +134,7 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 include tests/fuzz/fuzz.mk
+include bench/bench.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 docs:
@@ -168,6 +169,7 @@ uninstall:
 help:
 	@sed -n '3,9s/^# \{0,1\}//p' Makefile
 	@echo "  make asan, tsan  sanitizer builds and their tests"
+	@echo "  make bench       measure speed; make bench-quick: its target table in a minute; make bench-count: instructions"
 	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"
 	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"
 	@echo "  make layers      includes follow the arrows of docs/ARCHITECTURE.md"
