@@ -134,11 +134,11 @@ static int ctl_explain(const struct cli_common *common, int rc)
         switch (rc) {
         case -ENOENT:
         case -ECONNREFUSED:
-                return cli_fail("no supervisor runs on bus '%s'; start one with: torcd -c torc.ini",
+                return cli_fail("no supervisor runs on bus '%s'; --bus names another, and torcd -c torc.ini starts one",
                                 cli_safe(common->bus ? common->bus : "default"));
         case -EACCES:
         case -EPERM:
-                return cli_fail("no permission: the supervisor of bus '%s' belongs to another user",
+                return cli_fail("no permission: bus '%s' or its supervisor belongs to another user",
                                 cli_safe(common->bus ? common->bus : "default"));
         case -EAGAIN:
                 cli_warn("the supervisor has not answered for %d s; it may be stopped (see 'ps')", CTL_TIMEOUT_S);

@@ -181,7 +181,8 @@ static void command_fence(struct sup *sup, char **word, struct reply *reply)
                 return;
         }
         watch_look(sup);
-        reply_add(reply, "ok\n%s\tepoch %u\n", word[1], epoch);
+        reply_add(reply, "ok\n%s\tepoch %u\tits producers are shut out; members of a group stay down until 'torc ctl start'\n",
+                  word[1], epoch);
 }
 
 static void command_kick(struct sup *sup, char **word, struct reply *reply)
@@ -200,7 +201,7 @@ static void command_kick(struct sup *sup, char **word, struct reply *reply)
         else if (rc)
                 reply_stream_error(sup, reply, word[1], rc);
         else
-                reply_add(reply, "ok\n%s\tconsumer %s disconnected\n", word[1], word[2]);
+                reply_add(reply, "ok\n%s\tconsumer %s disconnected; it may attach again\n", word[1], word[2]);
 }
 
 /* ---- status ---------------------------------------------------------------------------------------------- */

@@ -247,7 +247,7 @@ enum member_event member_judge(struct member *m, const struct conf_group *policy
                 return m->wanted ? MEMBER_ENDED_AGAIN : MEMBER_ENDED_FINAL;
         }
         if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == TORC_EXIT_FENCED) {
-                snprintf(m->cause, sizeof m->cause, "fenced: another producer took the stream over");
+                snprintf(m->cause, sizeof m->cause, "fenced: shut out of its stream; 'torc ctl start' starts it again");
                 return MEMBER_ENDED_FINAL;
         }
         if (policy->restart == CONF_TEMPORARY || (policy->restart == CONF_TRANSIENT && !member_failed(status)))

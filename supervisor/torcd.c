@@ -292,6 +292,9 @@ int main(int argc, char **argv)
         }
         if (o.dump)
                 conf_dump(sup.conf, stdout);
+        if (o.check)
+                printf("%s is right: %zu stream%s, %zu group%s\n", o.config, sup.conf->n_streams,
+                       sup.conf->n_streams == 1 ? "" : "s", sup.conf->n_groups, sup.conf->n_groups == 1 ? "" : "s");
         if (o.check || o.dump) {
                 conf_free(&sup.conf);
                 return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;

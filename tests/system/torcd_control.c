@@ -187,7 +187,9 @@ static void control_kicks_a_consumer_and_fences_a_stream(void **state)
         snprintf(request, sizeof request, "kick\ts\t%" PRIu64 "\n", info.ref);
         assert_memory_equal(control_ask(t, request), "ok\ns\tconsumer ", 14);
         assert_rc(torc_consumer_recv(consumer, NULL, 0, &n, TEST_WAIT_MS, NULL), TORC_ELAGGED);
-        assert_string_equal(control_ask(t, "fence\ts\n"), "ok\ns\tepoch 2\n");
+        assert_string_equal(control_ask(t, "fence\ts\n"),
+                            "ok\ns\tepoch 2\tits producers are shut out; members of a group stay down until "
+                            "'torc ctl start'\n");
         assert_rc(torc_producer_send(producer, "x", 1, TEST_WAIT_MS, NULL), TORC_EFENCED);
         assert_ok(torc_producer_status(producer, &status));
         assert_int_equal(status.fencer_pid, torcd);

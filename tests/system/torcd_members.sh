@@ -140,7 +140,7 @@ ok "  it runs again" sh -c 'test "$(wc -l <loop.times)" -gt 6'
 is "temporary: not started again" stopped "$(state once-0)"
 is "transient: not started again after success" stopped "$(state good-0)"
 is "fenced: not started again" stopped "$(state fenced-0)"
-ok "  and says why" sh -c "'$torc' ctl status | grep 'fenced-0.*fenced: another producer'"
+ok "  and says why" sh -c "'$torc' ctl status | grep 'fenced-0.*fenced: shut out'"
 is "a program that is not there" quarantined "$(state lost-0)"
 ok "  and says why" sh -c "'$torc' ctl status | grep \"lost-0.*cannot run '/nowhere/program': No such file\""
 is "one that waits for its start delay" "delayed -" "$(state late-0) $(pid_of late-0)"
