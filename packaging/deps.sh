@@ -1,11 +1,16 @@
 #!/bin/sh
 # Install the packages of packages.txt that are missing, when apt and the rights are there; else say what to install.
-# --quiet: say nothing when nothing is missing.
+# --quiet: leave out those marked "gate", and say nothing when nothing is missing.
 set -eu
 here=$(dirname "$0")
-command -v dpkg-query >/dev/null 2>&1 || { [ "${1-}" = --quiet ] || echo "deps: no dpkg here; install the equivalents of:" $(sed 's/#.*//' "$here/packages.txt"); exit 0; }
+if [ "${1-}" = --quiet ]; then
+        packages=$(grep -v '# gate' "$here/packages.txt" | sed 's/#.*//')
+else
+        packages=$(sed 's/#.*//' "$here/packages.txt")
+fi
+command -v dpkg-query >/dev/null 2>&1 || { [ "${1-}" = --quiet ] || echo "deps: no dpkg here; install the equivalents of:" $packages; exit 0; }
 missing=
-for p in $(sed 's/#.*//' "$here/packages.txt"); do
+for p in $packages; do
         dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
 [ -n "$missing" ] || { [ "${1-}" = --quiet ] || echo "deps: everything is installed"; exit 0; }
