@@ -116,6 +116,133 @@ static void fencing_when_descriptors_run_out_happens_wholly_or_not(void **state)
         torc_bus_close(&bus);
 }
 
+struct scarce {
+        struct test *t;
+        struct torc_bus *bus, *other;
+        struct torc_producer *p;
+        struct torc_consumer *c;
+        struct torc_inspector *inspector;
+};
+typedef int scarce_fn(struct scarce *x);
+
+static int scarce_bus(struct scarce *x)
+{
+        return test_bus_open(x->t, &x->other, "other", NULL);
+}
+
+static int scarce_producer(struct scarce *x)
+{
+        return torc_producer_open(&x->p, x->bus, "s", NULL);
+}
+
+static int scarce_waiter(struct scarce *x)
+{
+        struct torc_producer_config config = {.access = TORC_WAIT_FOR_EXCLUSIVE};
+        return torc_producer_open(&x->p, x->bus, "s", &config);
+}
+
+static int scarce_consumer(struct scarce *x)
+{
+        struct torc_consumer_config config = {.start = TORC_START_EARLIEST};
+        return torc_consumer_open(&x->c, x->bus, "s", &config);
+}
+
+static int scarce_fd(struct scarce *x)
+{
+        int fd = torc_consumer_fd(x->c);
+        return fd < 0 ? fd : 0;
+}
+
+static int scarce_create(struct scarce *x)
+{
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        return torc_stream_create(x->bus, "new", &config);
+}
+
+static int scarce_look(struct scarce *x)
+{
+        return torc_inspector_open(&x->inspector, x->t->root, "bus");
+}
+
+static int scarce_snapshot(struct scarce *x)
+{
+        struct torc_snapshot *snap = NULL;
+        int rc = torc_inspector_take(x->inspector, &snap);
+        if (rc == 0) /* what could not be seen says so */
+                for (size_t i = 0; i < snap->n_streams && rc == 0; i++)
+                        rc = snap->streams[i].error;
+        torc_snapshot_free(&snap);
+        return rc;
+}
+
+static int scarce_access(struct scarce *x)
+{
+        struct torc_access_info info;
+        return torc_stream_access(x->bus, "s", &info);
+}
+
+static int scarce_reap(struct scarce *x)
+{
+        return torc_bus_reap(x->bus, NULL);
+}
+
+static int scarce_end(struct scarce *x)
+{
+        return torc_stream_end(x->bus, "s");
+}
+
+static int scarce_remove(struct scarce *x)
+{
+        return torc_stream_remove(x->bus, "new");
+}
+
+/* Each with 0, 1, 2, ... descriptors left: refused, leaving none of them open, or done. And the stream works. */
+static void calls_when_descriptors_run_out_are_refused_whole(void **state)
+{
+        static scarce_fn *const calls[] = {
+                scarce_bus,  scarce_create,   scarce_consumer, scarce_fd,   scarce_producer, scarce_waiter,
+                scarce_look, scarce_snapshot, scarce_access,   scarce_reap, scarce_remove,   scarce_end,
+        };
+        struct scarce x = {.t = *state, .bus = test_bus(*state, "scarce")};
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer *p = test_producer(x.bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(x.bus, "s", TORC_START_LIVE, NULL);
+        uint64_t n = 0;
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+                int rc = -EMFILE;
+                for (int more = 0; rc; more++) {
+                        unsigned before = test_count_fds();
+                        assert_true(more < 32);
+                        if (calls[i] == scarce_waiter)
+                                torc_producer_close(&x.p);
+                        allow_fds(more);
+                        rc = calls[i](&x);
+                        allow_fds(-1);
+                        if (rc != -EMFILE && rc != 0)
+                                fail_msg("call %d with %d descriptors left: %s", (int)i, more, torc_errname(rc));
+                        if (rc && calls[i] != scarce_waiter)
+                                assert_int_equal(test_count_fds(), before);
+                        if (rc || calls[i] != scarce_end) {
+                                assert_ok(test_send(p, n, 0));
+                                test_expect(c, n++);
+                        }
+                }
+        }
+        torc_producer_close(&x.p);
+        torc_consumer_close(&x.c);
+        torc_inspector_close(&x.inspector);
+        torc_bus_close(&x.other);
+        struct torc_snapshot *snap = test_snapshot(*state);
+        assert_int_equal(snap->n_peers, 1);
+        assert_int_equal(snap->n_streams, 1);
+        assert_int_equal(snap->streams[0].n_producers, 1);
+        assert_int_equal(snap->streams[0].n_consumers, 1);
+        torc_snapshot_free(&snap);
+        torc_producer_close(&p);
+        torc_consumer_close(&c);
+        torc_bus_close(&x.bus);
+}
+
 /* The same for a consumer that comes back: it is back, or it holds nobody up. */
 static void coming_back_when_descriptors_run_out_holds_nobody_up(void **state)
 {
@@ -817,6 +944,7 @@ int main(void)
                 TEST(max_message_when_its_frame_would_not_fit_32_bits_is_refused),
                 TEST(open_when_the_stream_is_being_removed_makes_it),
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
+                TEST(calls_when_descriptors_run_out_are_refused_whole),
                 TEST(coming_back_when_descriptors_run_out_holds_nobody_up),
                 TEST(calls_that_may_not_block_when_the_lock_is_held_do_not),
                 TEST(cancel_when_the_lock_is_held_ends_the_call),
