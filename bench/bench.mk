@@ -44,13 +44,13 @@ $(BENCH_WITH):
 	@mkdir -p $(@D)
 	@rm -f $(B)/bench/with.*
 	@touch $@
-$(call obj,$(BENCH_SRC)): $(BENCH_WITH)
+$(addprefix $(B)/bench/,zmq.o nng.o boost_queue.o) $(BENCH_BIN): $(BENCH_WITH)
 
 $(B)/bench/boost.o: bench/boost.cc bench/boost.h $(BENCH_WITH)
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)$(CXX) -std=c++17 -pthread $(CFLAGS) -Wall -Wextra -c -o $@ $<
 $(BENCH_BIN): $(BENCH_OBJ) $(LIBA)
-	$(call say,LD,$@)$(BENCH_LD) -o $@ $^ $(ALLLDFLAGS) $(BENCH_LIBS) -lrt
+	$(call say,LD,$@)$(BENCH_LD) -o $@ $(filter %.o %.a,$^) $(ALLLDFLAGS) $(BENCH_LIBS) -lrt
 $(B)/bench/instructions: $(B)/bench/instructions.o $(LIBA)
 	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS)
 

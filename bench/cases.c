@@ -97,7 +97,7 @@ static void add_round_trips(struct cases *c, struct plan plan)
         group_begin(c, WORK_ROUND_TRIP, "block", "round trip of 32 bytes, blocking calls, back to back");
         plan.idle_ns = 0;
         add(c, &transport_futex, "futex", "bare futex", plan);
-        add(c, &transport_torc, "torc", "torc (looks for some us before it sleeps)", plan);
+        add(c, &transport_torc, "torc", "torc (looks, then sleeps)", plan);
         add(c, &transport_pipe, "pipe", "pipe", plan);
 }
 

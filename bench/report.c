@@ -84,6 +84,8 @@ static void print_place(const struct cases *cases, const struct group *g, enum p
 
 static void print_troubles(const struct cases *cases, const struct group *g, const struct facts *facts)
 {
+        unsigned moved = 0;
+
         for (unsigned i = 0; i < g->n; i++) {
                 const struct bench_case *c = &cases->cases[g->first + i];
 
@@ -94,9 +96,10 @@ static void print_troubles(const struct cases *cases, const struct group *g, con
                 if (c->n_failed)
                         printf("  %-36s  %u samples failed, the last: %s\n", c->label, c->n_failed,
                                bench_strerror(c->error));
-                if (c->n_moved)
-                        printf("  %-36s  %u samples dropped: the CPUs moved meanwhile\n", c->label, c->n_moved);
+                moved += c->n_moved;
         }
+        if (moved)
+                printf("  dropped because the CPUs moved meanwhile: %u samples\n", moved);
 }
 
 static bool group_tried(const struct cases *cases, const struct group *g)

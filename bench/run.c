@@ -35,10 +35,13 @@ enum { ATTACH = 1, BEFORE, WORK, AFTER, DETACH };
 
 #define PATIENCE_NS   20000000000 /* for one phase, beyond what it is to take */
 #define SLICE_MS      200
-#define PROBE_NS      3000000
+#define PROBE_NS      3000000   /* at least */
+#define PROBE_NS_MOST 60000000  /* as long as the two CPUs were hardly ever ours together */
+#define PROBE_GOOD    64        /* blocks without anything in between make a probe */
 #define PROBE_BLOCK   32
 #define PROBE_BLOCKS  2048
-#define PROBE_FAST_NS 3000000000 /* give a probe up after this */
+#define PROBE_GOOD_NS 1500      /* no machine's cache line takes longer to go and come back */
+#define PROBE_GIVE_UP 3000000000 /* the other side does not come */
 
 /* ---- the machine ----------------------------------------------------------------------------------------- */
 
@@ -79,7 +82,7 @@ void machine_choose(struct machine *m)
 {
         cpu_set_t set;
 
-        *m = (struct machine){.near_below_ns = 400, .siblings_below_ns = 50, .shared_above_ns = 3000,
+        *m = (struct machine){.near_below_ns = 400, .siblings_below_ns = 50, .shared_above_ns = PROBE_GOOD_NS,
                               .waited_max = 0.05};
         if (sched_getaffinity(0, sizeof(set), &set) != 0)
                 return;
@@ -167,13 +170,13 @@ static double median_of(float *values, size_t n)
         return n % 2 ? (double)values[n / 2] : ((double)values[n / 2 - 1] + (double)values[n / 2]) / 2;
 }
 
-/* One tenth of the blocks took less: where the CPUs are is told by the blocks that nothing came in between of. */
+/* One twentieth of the blocks took less: where the CPUs are is told by the blocks that nothing came in between of. */
 static double undisturbed_of(float *values, size_t n)
 {
         if (n == 0)
                 return 0;
         qsort(values, n, sizeof(*values), by_float);
-        return (double)values[n / 10];
+        return (double)values[n / 20];
 }
 
 /* Wait for the other's word. False: it does not come. */
@@ -190,22 +193,26 @@ static bool probe_wait(_Atomic uint64_t *word, uint64_t value, uint64_t give_up)
         return true;
 }
 
-/* One side asks until its time is over and ends with 0; the other answers. */
+/* One side asks until it knows enough; the other answers. */
 static double probe_ask(struct shared *s)
 {
         static float block_ns[PROBE_BLOCKS];
-        uint64_t n = 1, start = ticks_now(), until = start + ticks_of(PROBE_NS), give_up = start + ticks_of(PROBE_FAST_NS);
-        size_t blocks = 0;
+        uint64_t n = 1, start = ticks_now(), give_up = start + ticks_of(PROBE_GIVE_UP);
+        size_t blocks = 0, good = 0;
 
-        while (ticks_now() < until && blocks < PROBE_BLOCKS) {
+        while (blocks < PROBE_BLOCKS) {
                 uint64_t from = ticks_now();
+
+                if (from - start > ticks_of(good < PROBE_GOOD ? PROBE_NS_MOST : PROBE_NS))
+                        break;
 
                 for (unsigned i = 0; i < PROBE_BLOCK; i++, n++) {
                         atomic_store_explicit(&s->ping, n, memory_order_release);
                         if (!probe_wait(&s->pong, n, give_up))
                                 goto out;
                 }
-                block_ns[blocks++] = (float)(ticks_to_ns(ticks_now() - from) / PROBE_BLOCK);
+                block_ns[blocks] = (float)(ticks_to_ns(ticks_now() - from) / PROBE_BLOCK);
+                good += block_ns[blocks++] < PROBE_GOOD_NS;
         }
 out:
         atomic_store_explicit(&s->ping, UINT64_MAX, memory_order_release);
@@ -214,7 +221,7 @@ out:
 
 static void probe_answer(struct shared *s)
 {
-        uint64_t give_up = ticks_now() + ticks_of(PROBE_FAST_NS), seen = 0, n;
+        uint64_t give_up = ticks_now() + ticks_of(PROBE_GIVE_UP), seen = 0, n;
 
         for (uint32_t looks = 1;; looks++) {
                 n = atomic_load_explicit(&s->ping, memory_order_acquire);
@@ -429,16 +436,35 @@ static void sum_up_stream(const struct plan *plan, const struct shared *s, struc
         sample->value = rates / plan->consumers;
 }
 
-static void sum_up(const struct plan *plan, const struct machine *m, struct shared *s, struct sample *sample)
+/*
+ * The share of its time for which a worker wanted to run but could not. Where workers share a CPU by plan, they wait for
+ * each other; then it is the share of our CPUs' time that none of them had.
+ */
+static double waited_share(const struct plan *plan, const struct machine *m, const struct shared *s)
 {
-        for (unsigned i = 0; i < plan->producers + plan->consumers; i++) {
+        unsigned n = plan->producers + plan->consumers;
+        double most = 0, ran = 0, longest = 0;
+
+        for (unsigned i = 0; i < n; i++) {
                 const struct outcome *o = &s->outcome[i];
                 double all = (double)(o->ran_ns + o->waited_ns);
 
-                sample->bad += o->bad;
-                if (all > 0 && (double)o->waited_ns / all > sample->waited)
-                        sample->waited = (double)o->waited_ns / all;
+                ran += (double)o->ran_ns;
+                longest = all > longest ? all : longest;
+                if (all > 0 && (double)o->waited_ns / all > most)
+                        most = (double)o->waited_ns / all;
         }
+        if (n <= m->n_cpus || longest <= 0)
+                return most;
+        return plan->wait == WAIT_BLOCK ? 0 : 1 - ran / (longest * m->n_cpus);
+}
+
+static void sum_up(const struct plan *plan, const struct machine *m, struct shared *s, struct sample *sample)
+{
+        for (unsigned i = 0; i < plan->producers + plan->consumers; i++)
+                sample->bad += s->outcome[i].bad;
+        sample->waited = waited_share(plan, m, s);
+        sample->disturbed = sample->waited > m->waited_max;
         if (plan->work == WORK_STREAM) {
                 sum_up_stream(plan, s, sample);
         } else {
@@ -450,8 +476,6 @@ static void sum_up(const struct plan *plan, const struct machine *m, struct shar
         memcpy(sample->probe_ns, s->probe_ns, sizeof(s->probe_ns));
         sample->place = place_of(m, s->probe_ns[0]);
         sample->moved = sample->place != place_of(m, s->probe_ns[1]);
-        /* Workers that share a CPU by plan wait for each other. */
-        sample->disturbed = plan->producers + plan->consumers <= m->n_cpus && sample->waited > m->waited_max;
 }
 
 void run_sample(const struct transport *transport, const struct plan *plan, const struct machine *machine,

@@ -33,10 +33,16 @@ static const struct target {
         {"round trip asleep / bare futex", "asleep.torc", "asleep.futex", AT_MOST, 1.15, 1.15},
 };
 
-static void line(const char *text, const char *where, const char *measured, const char *bound, int met)
+enum verdict { MISSED, MET, UNMEASURED, DISTURBED };
+
+static void line(const char *text, const char *where, const char *measured, const char *bound, enum verdict verdict)
 {
-        printf("  %-48s %-9s %14s   %-12s %s\n", text, where, measured, bound,
-               met < 0 ? "not measured" : met ? "met" : "MISSED");
+        static const char *const words[] = {[MISSED] = "MISSED",
+                                            [MET] = "met",
+                                            [UNMEASURED] = "not measured",
+                                            [DISTURBED] = "no verdict: something else ran on our CPUs"};
+
+        printf("  %-48s %-9s %9s   %-10s %s\n", text, where, measured, bound, words[verdict]);
 }
 
 static double ratio(const struct target *t, const struct bench_case *what, const struct bench_case *against,
@@ -56,7 +62,7 @@ static void one_target(const struct cases *cases, const struct target *t)
 
         for (enum place place = 0; what && against && place < PLACE_COUNT; place++) {
                 double value = ratio(t, what, against, place), bound = place == PLACE_FAR ? t->far : t->near;
-                char measured[32], text[32], where[16];
+                char measured[32], text[32];
 
                 if (value <= 0)
                         continue;
@@ -64,11 +70,11 @@ static void one_target(const struct cases *cases, const struct target *t)
                 bool disturbed = case_figure(what, place).disturbed || case_figure(against, place).disturbed;
                 snprintf(measured, sizeof(measured), "%.2f", value);
                 snprintf(text, sizeof(text), "%s %.2f", t->form == AT_LEAST ? ">=" : "<=", bound);
-                snprintf(where, sizeof(where), "%s%s", place_name(place), disturbed ? "!" : "");
-                line(t->text, where, measured, text, t->form == AT_LEAST ? value >= bound : value <= bound);
+                bool met = t->form == AT_LEAST ? value >= bound : value <= bound;
+                line(t->text, place_name(place), measured, text, disturbed ? DISTURBED : met ? MET : MISSED);
         }
         if (!any)
-                line(t->text, "", "-", "", -1);
+                line(t->text, "", "-", "", UNMEASURED);
 }
 
 /* The best of the other queues, whatever its capacity, against torc at each of its own. */
@@ -80,19 +86,22 @@ static void against_peers(const struct cases *cases)
 
         for (enum place place = 0; place < PLACE_COUNT; place++) {
                 double best = 0, least = 0;
+                bool disturbed = false;
 
                 for (unsigned i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
                         const struct bench_case *c = cases_find(cases, peers[i]);
-                        double value = c ? case_figure(c, place).median : 0;
+                        struct figure f = c ? case_figure(c, place) : (struct figure){0};
 
-                        best = value > best ? value : best;
+                        disturbed |= f.disturbed > 0;
+                        best = f.median > best ? f.median : best;
                 }
                 for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
                         const struct bench_case *c = cases_find(cases, ours[i]);
-                        double value = c ? case_figure(c, place).median : 0;
+                        struct figure f = c ? case_figure(c, place) : (struct figure){0};
 
-                        if (value > 0 && (least <= 0 || value < least))
-                                least = value;
+                        disturbed |= f.disturbed > 0;
+                        if (f.n > 0 && (least <= 0 || f.median < least))
+                                least = f.median;
                 }
                 if (best <= 0 || least <= 0)
                         continue;
@@ -101,10 +110,10 @@ static void against_peers(const struct cases *cases)
                 any = true;
                 snprintf(measured, sizeof(measured), "%.2f", least / best);
                 line("stream 32 B, slowest capacity / best other queue", place_name(place), measured, ">= 1.00",
-                     least >= best);
+                     disturbed ? DISTURBED : least >= best ? MET : MISSED);
         }
         if (!any)
-                line("stream 32 B, slowest capacity / best other queue", "", "-", "", -1);
+                line("stream 32 B, slowest capacity / best other queue", "", "-", "", UNMEASURED);
 }
 
 static void growth_targets(const struct growth *g)
@@ -159,7 +168,7 @@ static void counted_targets(const char *path)
 void report_targets(const struct cases *cases, const struct growth *growth, const struct facts *facts)
 {
         printf("\ntargets: ratios of medians of this run\n");
-        printf("  %-48s %-9s %14s   %-12s\n", "", "", "measured", "target");
+        printf("  %-48s %-9s %9s   %-10s\n", "", "", "measured", "target");
         for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
                 one_target(cases, &targets[i]);
         against_peers(cases);
