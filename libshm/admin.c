@@ -115,7 +115,7 @@ static int admin_remove_unseen(struct torc_bus *bus, const char *dir)
         return rc;
 }
 
-int torc_stream_remove(struct torc_bus *bus, const char *stream)
+static int admin_remove(struct torc_bus *bus, const char *stream)
 {
         struct visit v;
         bool created;
@@ -128,9 +128,15 @@ int torc_stream_remove(struct torc_bus *bus, const char *stream)
         bool locked = rc == 0;
         if (locked)
                 rc = admin_seal(&v.stream, ABI_STREAM_REMOVED);
-        if (admin_damaged(rc)) {
-                /* A segment or the redo record is damaged: nothing can be sealed. Tell those who are attached. */
+        if (admin_damaged(rc) || rc == -ENOSPC) {
+                /* A segment or the redo record is damaged, or there is no room to finish what a dead holder began. Tell
+                 * those who are attached; and producers, who look at their segment only, if that can be sealed. */
+                struct segment seg;
                 atomic_store_explicit(&v.stream.ctl->state, ABI_STREAM_REMOVED, memory_order_release); /* [chain.w] */
+                if (segment_open(&seg, &v.stream, stream_current(&v.stream), SEGMENT_MEND) == 0) {
+                        ring_seal(&seg.ring);
+                        segment_close(&seg);
+                }
                 stream_wake_all(&v.stream);
                 rc = 0;
         }
@@ -140,6 +146,16 @@ int torc_stream_remove(struct torc_bus *bus, const char *stream)
                 stream_unlock(&v.stream);
         admin_leave(&v);
         return rc;
+}
+
+int torc_stream_remove(struct torc_bus *bus, const char *stream)
+{
+        int rc = admin_remove(bus, stream);
+        if (rc != TORC_EREMOVED)
+                return rc;
+        /* Another marked it and died before he took it away. Whoever opens it does that. */
+        rc = admin_remove(bus, stream);
+        return rc == -ENOENT ? 0 : rc;
 }
 
 int torc_stream_kick(struct torc_bus *bus, const char *stream, uint64_t ref)

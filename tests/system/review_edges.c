@@ -9,6 +9,7 @@
 
 #include <grp.h>
 #include <pthread.h>
+#include <sys/statvfs.h>
 
 /* Descriptors that may be opened from now on; -1: as many as before. */
 static void allow_fds(int more)
@@ -37,6 +38,27 @@ static void max_message_when_its_frame_would_not_fit_32_bits_is_refused(void **s
         config.max_message_bytes = UINT32_MAX - 65536;
         assert_ok(torc_stream_create(bus, "s", &config));
         torc_bus_close(&bus);
+}
+
+/* What a producer leaves that was killed just after it wrote down that it opens a second segment; or, without one,
+ * that it removes the stream. */
+static void leave_redo_record(struct test *t, uint64_t capacity)
+{
+        char path[128];
+        struct abi_redo redo = {.seal = 1, .epoch = 1, .count = 1};
+        uint64_t sum = 0xcbf29ce484222325ull;
+        redo.link = capacity ? 2 : 0;
+        redo.capacity = capacity;
+        redo.word[0] = capacity ? (struct abi_redo_word){offsetof(struct abi_ctl, current), 2}
+                                : (struct abi_redo_word){offsetof(struct abi_ctl, state), ABI_STREAM_REMOVED};
+        for (const unsigned char *p = (unsigned char *)&redo.seal; p < (unsigned char *)(&redo + 1); p++)
+                sum = (sum ^ *p) * 0x100000001b3ull;
+        atomic_store_explicit(&redo.armed, sum, memory_order_relaxed);
+        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, &redo, sizeof redo, offsetof(struct abi_ctl, redo)), sizeof redo);
+        close(fd);
 }
 
 /* ---- removed under the opener ---------------------------------------------------------------------------- */
@@ -75,6 +97,32 @@ static void open_when_the_stream_is_being_removed_makes_it(void **state)
         int rc = torc_stream_remove(bus, "s");
         assert_true(rc == 0 || rc == -ENOENT);
         assert_ok(torc_bus_reap(bus, NULL));
+        torc_bus_close(&bus);
+}
+
+/* Whatever a dead holder of the lock left undone: a stream can be removed, and its name is free. */
+static void remove_when_another_died_at_it_removes(void **state)
+{
+        /* It was removing; it was growing, and there is no more memory for that. */
+        static const uint64_t capacities[] = {0, TORC_CAPACITY_MAX};
+        struct torc_bus *bus = test_bus(*state, "second");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct statvfs fs;
+        assert_int_equal(statvfs("/dev/shm", &fs), 0);
+        for (size_t i = 0; i < 2; i++) {
+                struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+                if (capacities[i] && fs.f_blocks * fs.f_frsize >= capacities[i]) {
+                        print_message("in part skipped: /dev/shm is too large\n");
+                        torc_producer_close(&p);
+                        break;
+                }
+                assert_ok(test_send(p, 1, 0));
+                leave_redo_record(*state, capacities[i]);
+                assert_ok(torc_stream_remove(bus, "s"));
+                assert_rc(test_send(p, 1, 0), TORC_EREMOVED);
+                torc_producer_close(&p);
+                assert_rc(torc_stream_remove(bus, "s"), -ENOENT);
+        }
         torc_bus_close(&bus);
 }
 
@@ -819,23 +867,6 @@ static void group_when_it_may_read_reads_and_is_woken(void **state)
         child_join(&writer);
 }
 
-/* What a producer leaves that was killed just after it wrote down that it opens a second segment. */
-static void leave_redo_record(struct test *t)
-{
-        char path[128];
-        struct abi_redo redo = {.seal = 1, .link = 2, .capacity = 4096, .epoch = 1, .count = 1};
-        uint64_t sum = 0xcbf29ce484222325ull;
-        redo.word[0] = (struct abi_redo_word){offsetof(struct abi_ctl, current), 2};
-        for (const unsigned char *p = (unsigned char *)&redo.seal; p < (unsigned char *)(&redo + 1); p++)
-                sum = (sum ^ *p) * 0x100000001b3ull;
-        atomic_store_explicit(&redo.armed, sum, memory_order_relaxed);
-        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
-        int fd = open(path, O_RDWR | O_CLOEXEC);
-        assert_true(fd >= 0);
-        assert_int_equal(pwrite(fd, &redo, sizeof redo, offsetof(struct abi_ctl, redo)), sizeof redo);
-        close(fd);
-}
-
 static void patient_reader(struct child *link, struct test *t, void *arg)
 {
         struct torc_consumer *c = NULL;
@@ -858,7 +889,7 @@ static void group_when_a_producers_change_is_unfinished_waits_for_one(void **sta
         assert_int_equal(chmod(t->root, 0777), 0);
         struct child writer = child_start(t, group_writer, NULL);
         child_hear(&writer);
-        leave_redo_record(t);
+        leave_redo_record(t, 4096);
         struct child reader = child_start(t, patient_reader, NULL);
         child_hear(&reader);
         child_until_asleep(&reader);
@@ -943,6 +974,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(max_message_when_its_frame_would_not_fit_32_bits_is_refused),
                 TEST(open_when_the_stream_is_being_removed_makes_it),
+                TEST(remove_when_another_died_at_it_removes),
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
                 TEST(calls_when_descriptors_run_out_are_refused_whole),
                 TEST(coming_back_when_descriptors_run_out_holds_nobody_up),
