@@ -81,20 +81,31 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
 
 /* ---- disconnecting laggards ------------------------------------------------------------------------------ */
 
-/* In one segment. A claim in progress is waited for a little; that of a dead producer, which nobody else may be about to
- * settle, is recovered. */
+/*
+ * In one segment. A claim in progress is waited for a little; that of a dead producer, which nobody else may be about to
+ * settle, is recovered. `over` passes over it by its intent. That may have been of one that lost the claim, and may lead
+ * into the middle of the winner's: who finds neither a frame nor a claim there goes back and looks again.
+ */
 static uint64_t limit_count_segment(struct stream *s, const struct ring *r, uint64_t *position, uint64_t to, bool over)
 {
-        uint64_t messages = 0, n;
+        uint64_t messages = 0, n, hole = UINT64_MAX;
         for (int tries = 0;; tries++) {
+                uint64_t from = *position;
                 enum ring_result result = ring_walk(r, position, to, &n);
                 messages += n;
+                if (*position != from) {
+                        hole = UINT64_MAX;
+                        tries = 0;
+                }
                 if (result != RING_HOLE || tries == LIMIT_TRIES)
                         return messages;
                 uint64_t end = over ? ring_claim_end(r, *position) : *position;
                 if (end > *position) {
+                        hole = hole == UINT64_MAX ? *position : hole;
                         *position = end;
-                        tries = 0;
+                } else if (hole != UINT64_MAX) {
+                        *position = hole;
+                        hole = UINT64_MAX;
                 } else if (tries == LIMIT_TRIES / 2) {
                         segment_recover(s, r->number, *position);
                 } else {

@@ -18,6 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STREAM_TOTAL_TRIES 50
+#define STREAM_TOTAL_NS 50000000
+
 /* ---- who is there ---------------------------------------------------------------------------------------- */
 
 bool stream_producer_alive(const struct stream *s, unsigned slot)
@@ -41,28 +44,37 @@ bool stream_consumer_alive(const struct stream *s, unsigned slot)
                               atomic_load_explicit(&c->peer_gen, memory_order_relaxed));
 }
 
-/* Messages ever committed; exact when nobody sends. A slot that is freed moves its count to `retired`, under an armed redo
- * record: a sum over both is right if nobody was at that meanwhile. If its maker died there, whoever takes the lock next
- * finishes it. Not under the ctl lock. */
+/* relaxed: each count has one writer. */
+static uint64_t stream_sum(const struct abi_ctl *ctl, uint64_t total)
+{
+        for (unsigned i = 0; i < ABI_PRODUCERS; i++)
+                total += atomic_load_explicit(&ctl->producer[i].messages, memory_order_relaxed);
+        return total;
+}
+
+/*
+ * stream_total - messages ever committed; exact when nobody sends. A slot that is freed moves its count to `retired`, under
+ * an armed redo record: a sum over both is right if nobody was at that meanwhile. Whoever is at it for long has died there,
+ * or waits for the CPU: then the lock tells. Not under the ctl lock.
+ */
 uint64_t stream_total(struct stream *s)
 {
         struct abi_ctl *ctl = s->ctl;
-        uint64_t total = 0;
-        for (int tries = 0; tries < 100; tries++) {
-                /* [redo.r] acquire, pairs with [redo.w]; the counts are relaxed: each has one writer. */
+        for (int tries = 0; tries < STREAM_TOTAL_TRIES; tries++) {
+                /* [redo.r] acquire, pairs with [redo.w]. */
                 uint64_t armed = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
                 uint64_t retired = atomic_load_explicit(&ctl->retired_messages, memory_order_acquire);
-                total = retired;
-                for (unsigned i = 0; i < ABI_PRODUCERS; i++)
-                        total += atomic_load_explicit(&ctl->producer[i].messages, memory_order_relaxed);
+                uint64_t total = stream_sum(ctl, retired);
                 atomic_thread_fence(memory_order_acquire); /* the counts before the second look */
                 if (!armed && !atomic_load_explicit(&ctl->redo.armed, memory_order_relaxed) &&
                     retired == atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed))
-                        break;
-                if (tries == 50 && stream_lock(s, wait_mono_ns() + 1000000) == 0)
-                        stream_unlock(s);
+                        return total;
                 sched_yield();
         }
+        int rc = stream_lock(s, wait_mono_ns() + STREAM_TOTAL_NS);
+        uint64_t total = stream_sum(ctl, atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed));
+        if (rc == 0)
+                stream_unlock(s);
         return total;
 }
 

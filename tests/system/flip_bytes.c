@@ -128,10 +128,12 @@ static pid_t flip_start(const struct flip *f, char *const argv[])
         return pid;
 }
 
-static void flip_finish(pid_t pid, char *const argv[])
+static void flip_finish(pid_t pid, char *const argv[], bool terminated)
 {
         int status;
         CHECK(waitpid(pid, &status, 0) == pid);
+        if (terminated && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)
+                return; /* before it got so far as to listen */
         if (!WIFEXITED(status) || WEXITSTATUS(status) >= 99) {
                 fprintf(stderr, "%s %s: wait status 0x%x\n", argv[0], argv[1], (unsigned)status);
                 _exit(99);
@@ -142,7 +144,7 @@ static void flip_run(const struct flip *f, char *const argv[])
 {
         pid_t pid = flip_start(f, argv);
         if (pid)
-                flip_finish(pid, argv);
+                flip_finish(pid, argv, false);
 }
 
 /* A supervisor comes to the damaged bus, looks around for a while, and is told to go. */
@@ -160,9 +162,9 @@ static void flip_run_torcd(const struct flip *f)
         pid_t pid = flip_start(f, argv);
         if (!pid)
                 return;
-        nanosleep(&(struct timespec){.tv_nsec = 150000000}, NULL); /* its reaps, nudges and first starts */
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL); /* its reaps, nudges and first starts */
         kill(pid, SIGTERM);
-        flip_finish(pid, argv);
+        flip_finish(pid, argv, true);
 }
 
 static void flip_run_programs(const struct flip *f)
