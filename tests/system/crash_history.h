@@ -43,9 +43,9 @@ struct history_log {
         struct history_record *record;
 };
 
-enum survivor { AUDITOR, SENDER, OWNER, SURVIVORS };
+enum survivor { AUDITOR, SENDER, OWNER, MACHINE, SURVIVORS };
 static const char *const survivor_name[SURVIVORS] = {"a reader that was never killed", "a sender that was never killed",
-                                                     "the wait for an owner"};
+                                                     "the wait for an owner", "the machine"};
 
 struct history {
         _Atomic int stop;                       /* 1: producers end, 2: all end */

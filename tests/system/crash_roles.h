@@ -333,6 +333,19 @@ static inline void role_reader(struct child *link, struct test *t, void *arg)
         torc_bus_close(&bus);
 }
 
+/* How long the machine itself keeps a process waiting that only wants to wake up: no stall of ours. */
+static inline void role_clock(struct child *link, struct test *t, void *arg)
+{
+        struct role *r = arg;
+        (void)link, (void)t;
+        alarm(0);
+        while (!role_stop(r)) {
+                int64_t begin = history_now();
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+                history_stall(r->h, MACHINE, begin);
+        }
+}
+
 /* ---- coming and going ------------------------------------------------------------------------------------ */
 
 static inline void attach_producer(struct role *r, struct torc_bus *bus)
