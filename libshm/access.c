@@ -237,8 +237,8 @@ int access_try_own(struct stream *s, uint32_t slot, uint64_t gen, uint32_t *plac
 }
 
 /*
- * access_detach - give a slot back. If the lock cannot be had, because its holder was stopped, the slot is left as FENCED:
- * it holds nobody up, and is free when its peer has been reaped.
+ * access_detach - give a slot back. If the lock cannot be had, because its holder was stopped or what a dead one left cannot
+ * be finished now, the slot is left as FENCED: it holds nobody up, and is free when its peer has been reaped.
  */
 void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
 {
@@ -250,7 +250,7 @@ void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
         if (rc == 0 && ours) {
                 stream_retire_producer(s, slot);
                 stream_wake_all(s);
-        } else if (rc == -ETIMEDOUT && ours) {
+        } else if (rc != TORC_EREMOVED && ours) {
                 /* By CAS: the holder may be about to fence us, which is as good. */
                 atomic_compare_exchange_strong_explicit(&p->word, &word, ABI_WORD(gen, ABI_PRODUCER_FENCED),
                                                         memory_order_acq_rel, memory_order_relaxed);

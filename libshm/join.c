@@ -513,14 +513,14 @@ int torc_consumer_reattach(struct torc_consumer *c, int timeout_ms)
 
 /* ---- leaving and opening --------------------------------------------------------------------------------- */
 
-/* Give the slot back; what this consumer held up may go on. If the lock cannot be had, because its holder was stopped, the
- * slot holds nobody up any more, and is free when its peer has been reaped. */
+/* Give the slot back; what this consumer held up may go on. If the lock cannot be had, because its holder was stopped or
+ * what a dead one left cannot be finished now, the slot holds nobody up any more, and is free when its peer is reaped. */
 void consumer_detach(struct handle *h)
 {
         struct torc_consumer *c = (struct torc_consumer *)h;
         struct stream *s = &c->stream;
         int rc = stream_lock(s, wait_mono_ns() + STREAM_LEAVE_NS);
-        if (rc == -ETIMEDOUT) {
+        if (rc && rc != TORC_EREMOVED) {
                 join_step_back(c, ABI_CONSUMER_ACTIVE);
                 join_step_back(c, ABI_CONSUMER_JOINING);
         }
