@@ -107,6 +107,7 @@ static void join_while_sending(struct test *t, enum torc_lag lag, uint64_t max)
         struct torc_bus *bus = test_bus(t, "me");
         struct plan plan = {test_stream(4096, lag, 1), test_param("TORC_TEST_JOINS", 100)};
         plan.config.capacity_max_bytes = max;
+        assert_ok(torc_stream_create(bus, "s", &plan.config)); /* a joiner that came first would make another one */
         struct child senders[PRODUCERS], joiners[JOINERS];
         for (int64_t i = 0; i < PRODUCERS; i++) {
                 senders[i] = child_start(t, sender, &plan);
