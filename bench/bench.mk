@@ -2,6 +2,7 @@
 #
 #   make bench          every figure of docs/PERFORMANCE.md: table, build/bench/results.json, plots as PNG
 #   make bench-quick    the target table in less than a minute
+#   make bench-page     put the report of the last `make bench` (else `make bench-quick`) into docs/PERFORMANCE.md
 #   make bench-count    count instructions per message, fail if they grew by more than 3 % (bench/instructions.txt)
 #
 # Other queues are measured beside torc where their packages are there (packaging/packages-bench.txt); nothing here is needed
@@ -54,15 +55,20 @@ $(BENCH_BIN): $(BENCH_OBJ) $(LIBA)
 $(B)/bench/instructions: $(B)/bench/instructions.o $(LIBA)
 	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS)
 
-.PHONY: bench bench-quick bench-build bench-count bench-plots
+.PHONY: bench bench-quick bench-build bench-count bench-plots bench-page
 bench-build: $(BENCH_BIN)
 	@$(if $(BENCH_LACKS),echo "bench: measured without: $(BENCH_LACKS)",:)
+# The report goes to the terminal when it is whole: progress is told on stderr meanwhile.
 bench: bench-build
-	@$(NICE) $(BENCH_BIN) --json $(B)/bench/results.json --instructions bench/instructions.txt
+	@$(NICE) $(BENCH_BIN) --json $(B)/bench/results.json --instructions bench/instructions.txt >$(B)/bench/report.txt; \
+	 rc=$$?; cat $(B)/bench/report.txt; exit $$rc
 	@bench/plot.sh $(B)/bench/results.json $(B)/bench
 bench-quick: bench-build
-	@$(NICE) $(BENCH_BIN) --quick --json $(B)/bench/quick.json --instructions bench/instructions.txt
+	@$(NICE) $(BENCH_BIN) --quick --json $(B)/bench/quick.json --instructions bench/instructions.txt >$(B)/bench/quick.txt; \
+	 rc=$$?; cat $(B)/bench/quick.txt; exit $$rc
 bench-plots:
 	@bench/plot.sh $(B)/bench/results.json $(B)/bench
+bench-page:
+	@bench/page.sh docs/PERFORMANCE.md $(B)/bench/report.txt $(B)/bench/quick.txt
 bench-count: $(B)/bench/instructions
 	@bench/instructions.sh --check $(B)/bench/instructions
