@@ -2,6 +2,7 @@
 #
 #   make fuzz           every target for FUZZ_SECONDS (600); new inputs stay in build-fuzz/corpus
 #   make fuzz-smoke     every target for 20 s
+#   make fuzz-seeds     every target over its seeds, nothing else: the same each time
 #   make fuzz-selftest  each target finds its planted bugs (tests/fuzz/plants)
 #
 # They are built apart from all else: clang, another set of flags, build-fuzz/.
@@ -32,7 +33,7 @@ $(foreach t,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(t))))
 # Every map has a page before and behind it that cannot be touched: guard_map.c.
 FUZZ_LD_bus := -Wl,--wrap=mmap -Wl,--wrap=munmap $(CMOCKA_LIBS)
 
-.PHONY: fuzz fuzz-smoke fuzz-selftest fuzz-build fuzz-targets fuzz-check
+.PHONY: fuzz fuzz-smoke fuzz-seeds fuzz-selftest fuzz-build fuzz-targets fuzz-check
 fuzz-targets: $(FUZZ_BINS)
 fuzz-check:
 	@echo 'int main(void) { return 0; }' | $(FUZZ_CC) -x c -fsanitize=address,undefined -o /dev/null - 2>/dev/null || \
@@ -44,5 +45,7 @@ fuzz: fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_B) $(FUZZ_SECONDS)
 fuzz-smoke: fuzz-build
 	@tests/fuzz/run.sh $(FUZZ_B) 20
+fuzz-seeds: fuzz-build
+	@tests/fuzz/run.sh $(FUZZ_B) 0
 fuzz-selftest: fuzz-build
 	@tests/fuzz/selftest.sh $(FUZZ_B)

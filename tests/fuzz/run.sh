@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh BUILD-DIR SECONDS [TARGET...] - run the fuzzers one after the other, each for SECONDS, politely, and end with
-# one line that counts them. New inputs go to BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with
+# one line that counts them; SECONDS 0: run the seeds only, which is the same each time. New inputs go to BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with
 # the command that repeats it. Failures: any report of ASan, UBSan or LeakSanitizer, a broken MUST(), an input that
 # takes longer than 30 s, more than 2 GiB.
 set -u
@@ -20,8 +20,10 @@ for t; do
         seeds=
         [ ! -d "$here/corpus/$t" ] || seeds="$here/corpus/$t"
         [ "$t" != conf ] || seeds="$seeds $here/../golden/conf"
+        limit="-max_total_time=$seconds"
+        [ "$seconds" -gt 0 ] || limit="-runs=0"
         case $t in text | conf) length="-max_len=4096" ;; *) length="-max_len=700 -len_control=0" ;; esac
-        if nice -n 19 "$B/tests/fuzz/fuzz_$t" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=2048 $length \
+        if nice -n 19 "$B/tests/fuzz/fuzz_$t" $limit -timeout=30 -rss_limit_mb=2048 $length \
                 -print_final_stats=1 -artifact_prefix="$B/crashes/$t-" "$corpus" $seeds \
                 >"$log" 2>&1 </dev/null; then
                 passed=$((passed + 1)) verdict=ok
