@@ -270,8 +270,11 @@ int access_fence_all(struct stream *s, uint32_t *epoch_out)
         uint64_t epoch = atomic_load_explicit(&ctl->epoch, memory_order_relaxed) + 1;
         struct change c;
         change_init(&c);
-        rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
+        /* A stream that has ended is sealed already, and opens with its next producer, not with this. */
+        if (stream_state(s) == ABI_STREAM_OPEN)
+                rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
         if (rc == 0) {
+                c.redo.epoch = (uint32_t)epoch;
                 c.redo.fence = ABI_REDO_FENCE_ALL;
                 c.redo.fencer_pid = (uint32_t)getpid();
                 c.redo.rename = 2;

@@ -61,6 +61,39 @@ static void leave_redo_record(struct test *t, uint64_t capacity)
         close(fd);
 }
 
+/* ---- ended ----------------------------------------------------------------------------------------------- */
+
+static void fencing_when_the_stream_has_ended_leaves_it_ended(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "fencer");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer *old = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        struct torc_producer_status status;
+        struct torc_id id;
+        uint64_t got;
+        size_t len;
+        uint32_t epoch = 0;
+        assert_ok(test_send(old, 1, 0));
+        assert_ok(torc_stream_end(bus, "s"));
+        assert_ok(torc_stream_fence(bus, "s", &epoch));
+        assert_int_equal(epoch, 2);
+        assert_rc(test_send(old, 2, 0), TORC_EFENCED);
+        assert_ok(torc_producer_status(old, &status));
+        assert_int_equal(status.fenced_epoch, 2);
+        test_expect(c, 1);
+        assert_rc(torc_consumer_recv(c, &got, sizeof got, &len, TEST_WAIT_MS, NULL), TORC_ECLOSED);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, NULL);
+        assert_ok(torc_producer_send(p, &got, sizeof got, 0, &id));
+        assert_int_equal(id.epoch, 2);
+        assert_ok(torc_consumer_recv(c, &got, sizeof got, &len, TEST_WAIT_MS, &id));
+        assert_int_equal(id.epoch, 2);
+        torc_producer_close(&p);
+        torc_producer_close(&old);
+        torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
 /* ---- removed under the opener ---------------------------------------------------------------------------- */
 
 static void remover(struct child *link, struct test *t, void *arg)
@@ -974,6 +1007,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(max_message_when_its_frame_would_not_fit_32_bits_is_refused),
                 TEST(open_when_the_stream_is_being_removed_makes_it),
+                TEST(fencing_when_the_stream_has_ended_leaves_it_ended),
                 TEST(remove_when_another_died_at_it_removes),
                 TEST(fencing_when_descriptors_run_out_happens_wholly_or_not),
                 TEST(calls_when_descriptors_run_out_are_refused_whole),
