@@ -143,6 +143,9 @@ labels:
 	@tests/labels.sh
 layers: $(B)/libshm/ring.o
 	@tests/layers.sh
+.PHONY: model
+model:
+	@tests/model/run.sh
 
 tsan:
 	$(MAKE) B=build-tsan SAN=thread CFLAGS="-O1 -g" build-tsan/tests/unit/test_ring_threads
@@ -170,6 +173,7 @@ help:
 	@sed -n '3,9s/^# \{0,1\}//p' Makefile
 	@echo "  make asan, tsan  sanitizer builds and their tests"
 	@echo "  make bench       measure speed; make bench-quick: its target table in a minute; make bench-count: instructions"
+	@echo "  make model       the protocol's models, exhaustively; tests/model/run.sh --large: bigger instances"
 	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"
 	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"
 	@echo "  make layers      includes follow the arrows of docs/ARCHITECTURE.md"
