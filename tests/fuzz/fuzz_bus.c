@@ -74,6 +74,19 @@ static int called(const char *call, int64_t begin, int rc)
 
 /* ---- damage ---------------------------------------------------------------------------------------------- */
 
+/* Into a redo record: anywhere, where it is usually filled in, or where it says what to store. */
+static size_t aim_redo(struct input *in)
+{
+        switch (take8(in) % 4) {
+        case 0:
+                return 8 * take_below(in, sizeof(struct abi_redo) / 8);
+        case 1:
+                return 8 * take_below(in, offsetof(struct abi_redo, word) / 8);
+        default:
+                return offsetof(struct abi_redo, word) + 8 * take_below(in, 8);
+        }
+}
+
 /* An offset into a ctl file, near something. */
 static size_t aim_ctl(struct input *in)
 {
@@ -83,8 +96,7 @@ static size_t aim_ctl(struct input *in)
         case 1:
                 return offsetof(struct abi_ctl, data) + 8 * take_below(in, 48);
         case 2:
-                return offsetof(struct abi_ctl, redo) +
-                       8 * take_below(in, (take8(in) & 1 ? sizeof(struct abi_redo) : 256) / 8);
+                return offsetof(struct abi_ctl, redo) + aim_redo(in);
         case 3: /* the words of either line, and the first of a name */
                 return offsetof(struct abi_ctl, producer) + sizeof(struct abi_producer) * take_below(in, 5) +
                        (take8(in) & 1 ? 8 * take_below(in, 4) : 64 + 8 * take_below(in, 9));

@@ -1,8 +1,8 @@
 #!/bin/sh
 # run.sh BUILD-DIR SECONDS [TARGET...] - run the fuzzers one after the other, each for SECONDS, politely, and end with
-# one line that counts them; SECONDS 0: run the seeds only, which is the same each time. New inputs go to BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with
-# the command that repeats it. Failures: any report of ASan, UBSan or LeakSanitizer, a broken MUST(), an input that
-# takes longer than 30 s, more than 2 GiB.
+# one line that counts them; SECONDS 0: run the seeds only, which is the same each time. New inputs go to
+# BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with the command that repeats it. Failures: any
+# report of ASan, UBSan or LeakSanitizer, a broken MUST(), an input that takes longer than 30 s, more than 2 GiB.
 set -u
 B=$1 seconds=$2
 shift 2
