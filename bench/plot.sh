@@ -34,7 +34,9 @@ set ylabel '$ylabel'
 set logscale x 2
 set logscale y 10
 set grid
-set key left top
+set format x '%.0f'
+set rmargin 6
+set key right top
 plot $plots
 PLOT
         echo "bench: $dir/$name-$place.png"

@@ -13,6 +13,8 @@
 
 const char *bench_strerror(int code)
 {
+        if (code == -EAGAIN)
+                return "a consumer was starved: it did not get through its warm-up";
         return code == -ECHILD ? "a worker ended early" : torc_strerror(code);
 }
 

@@ -29,6 +29,7 @@ allow "conf/*.[ch]" "$(own conf)|ini[.]h|$admin"
 allow "supervisor/*.[ch]" "$(own supervisor)|conf[.]h|$admin"
 allow "tui/*.[ch]" "$(own tui)|$admin"
 allow "cli/*.[ch]" "$(own cli)|conf[.]h|units[.]h|$admin"
+allow "bench/*.[ch]" "$(own bench)|$admin"
 allow "examples/*.[ch]" "$(own examples)|$public"
 # ring.c works on raw memory: no system call, no allocation.
 if nm -u build/libshm/ring.o 2>/dev/null | grep -vE '_GLOBAL_OFFSET_TABLE_|__stack_chk|__asan|__tsan|__ubsan|memcpy|memset' | grep -q U; then
