@@ -1,15 +1,18 @@
 #!/bin/sh
 # run.sh BUILD-DIR [PATTERN...] - run the tests that are built there, one after the other, each with a bound on its time,
 # and end with one line that counts them. A test that exits non-zero, hangs, or counts no test has failed. Checks that no
-# process and no file in /dev/shm is left behind.
+# file in /dev/shm is left behind. What failed is told twice: in full where it happened, and the end of its log once more
+# before the closing line, because the front of a long output is what gets lost.
 set -u
 B=$1
 shift
 here=$(cd "$(dirname "$0")" && pwd)
 limit=${TORC_TEST_SECONDS:-300}
 passed=0 failed=0 skipped=0
+tail_lines=40
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+failures=$(mktemp)
+trap 'rm -f "$log" "$failures"' EXIT
 
 wanted() { # does the name match one of the patterns, if there are any?
         name=$1
@@ -48,7 +51,11 @@ run() {
                 [ "$f" -gt 0 ] || f=1
                 [ $status -ne 124 ] || echo "run.sh: $name took more than $limit s" >>"$log"
         fi
-        [ "$f" -eq 0 ] || { verdict=FAILED; sed "s/^/    /" "$log"; }
+        if [ "$f" -gt 0 ]; then
+                verdict=FAILED
+                sed "s/^/    /" "$log"
+                { echo "  $name, exit status $status, the last lines of its log:"; tail -n $tail_lines "$log" | sed 's/^/    /'; } >>"$failures"
+        fi
         printf '%-40s %-6s %d passed, %d failed, %d skipped\n' "$name" $verdict "$p" "$f" "$s"
         [ "$s" -eq 0 ] || grep -i 'skip' "$log" | grep -v '^\[' | head -n 5 | sed 's/^/    /'
         passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -69,8 +76,12 @@ $before
 END
 )
 if [ -n "$left" ] && [ -z "${TORC_TEST_SHARED_MACHINE:-}" ]; then
-        echo "left behind in /dev/shm: $left"
+        echo "  left behind in /dev/shm: $left" >>"$failures"
         failed=$((failed + 1))
+fi
+if [ -s "$failures" ]; then
+        echo "failed tests:"
+        cat "$failures"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
