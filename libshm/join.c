@@ -570,7 +570,7 @@ int torc_consumer_open(struct torc_consumer **out, struct torc_bus *bus, const c
         if (rc)
                 goto fail_free;
         rc = consumer_attach(c, bus, stream, config);
-        for (int lap = 0; rc == TORC_EREMOVED && lap < STREAM_LAPS; lap++) {
+        for (int64_t give_up = wait_mono_ns() + STREAM_LOCK_NS; rc == TORC_EREMOVED && !wait_over(give_up);) {
                 stream_let_go(&c->stream);
                 rc = consumer_attach(c, bus, stream, config);
         }

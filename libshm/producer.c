@@ -102,7 +102,7 @@ int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const c
         if (rc)
                 goto fail_free;
         rc = producer_attach(p, bus, stream, config, name, &created);
-        for (int lap = 0; rc == TORC_EREMOVED && lap < STREAM_LAPS; lap++) {
+        for (int64_t give_up = wait_mono_ns() + STREAM_LOCK_NS; rc == TORC_EREMOVED && !wait_over(give_up);) {
                 stream_let_go(&p->stream);
                 rc = producer_attach(p, bus, stream, config, name, &created);
         }

@@ -9,9 +9,9 @@
 #include "torc_admin.h"
 #include "wait.h"
 
-#define STREAM_LOCK_NS 10000000000 /* an attach, a hand-over or a growth waits this long for another's */
+#define STREAM_LOCK_NS 10000000000 /* an attach, a hand-over or a growth waits this long for another's; an opener tries
+                                    * this long to open what others remove meanwhile */
 #define STREAM_LEAVE_NS 2000000000 /* a detach this long: then it does what it can without the lock */
-#define STREAM_LAPS 16              /* tries to open what others remove meanwhile */
 /* With its metadata, or as the padding before it, a message's length has to fit the 32 bits of a frame's. */
 #define STREAM_MESSAGE_MAX (UINT32_MAX - 65536u)
 #define STREAM_FILE_MAX 32         /* bytes of a file's name in a stream's directory */
