@@ -10,6 +10,8 @@
  */
 #include "access.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -116,18 +118,29 @@ static void access_fill(struct stream *s, uint32_t slot, const char *name)
 {
         struct abi_producer *p = &s->ctl->producer[slot];
         memset(p->name, 0, sizeof p->name);
+        FAULT(access_fill_clear_name);
         memset(p->fencer, 0, sizeof p->fencer);
+        FAULT(access_fill_clear_fencer);
         snprintf(p->name, sizeof p->name, "%s", name);
+        FAULT(access_fill_name);
         /* relaxed: ordered by the word. */
         atomic_store_explicit(&p->messages, 0, memory_order_relaxed);
+        FAULT(access_fill_messages);
         atomic_store_explicit(&p->bytes, 0, memory_order_relaxed);
+        FAULT(access_fill_bytes);
         atomic_store_explicit(&p->blocked, 0, memory_order_relaxed);
+        FAULT(access_fill_blocked);
         atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
+        FAULT(access_fill_segment);
         atomic_store_explicit(&p->peer_slot, s->bus->slot, memory_order_relaxed);
+        FAULT(access_fill_peer_slot);
         atomic_store_explicit(&p->peer_gen, s->bus->gen, memory_order_relaxed);
+        FAULT(access_fill_peer_gen);
         atomic_store_explicit(&p->epoch, atomic_load_explicit(&s->ctl->epoch, memory_order_relaxed),
                               memory_order_relaxed);
+        FAULT(access_fill_epoch);
         atomic_store_explicit(&p->fence, 0, memory_order_relaxed);
+        FAULT(access_fill_fence);
 }
 
 /* Turn a FREE slot into a waiting, shared or owning one. */
@@ -139,21 +152,26 @@ static int access_grant(struct stream *s, uint32_t slot, enum torc_access mode, 
         if (mode == TORC_EXCLUSIVE || mode == TORC_EXCLUSIVE_WITH_FENCING) {
                 /* The generation first, in a state that holds nothing, so that a failure below leaves it FREE. */
                 atomic_store_explicit(&p->word, ABI_WORD(gen, ABI_PRODUCER_FREE), memory_order_relaxed);
+                FAULT(access_grant_generation);
                 return access_own(s, slot, mode == TORC_EXCLUSIVE_WITH_FENCING && v->producers + v->waiters);
         }
         int rc = access_reopen(s);
         if (rc)
                 return rc;
         atomic_store_explicit(&p->segment, stream_current(s), memory_order_relaxed);
+        FAULT(access_grant_segment);
         unsigned state = ABI_PRODUCER_SHARED;
         if (mode == TORC_WAIT_FOR_EXCLUSIVE) {
                 uint64_t ticket = atomic_load_explicit(&ctl->next_ticket, memory_order_relaxed);
                 atomic_store_explicit(&p->ticket, ticket, memory_order_relaxed);
+                FAULT(access_grant_ticket);
                 atomic_store_explicit(&ctl->next_ticket, ticket + 1, memory_order_relaxed);
+                FAULT(access_grant_next_ticket);
                 state = ABI_PRODUCER_WAITING;
         }
         /* [slot.w] release, pairs with [slot.r]: who sees the state sees the record. */
         atomic_store_explicit(&p->word, ABI_WORD(gen, state), memory_order_release);
+        FAULT(access_grant_word);
         return 0;
 }
 
@@ -179,8 +197,10 @@ int access_attach(struct stream *s, const char *name, enum torc_access mode, uin
         if (rc == 0) {
                 *slot = (uint32_t)v.free_slot;
                 access_fill(s, *slot, name);
-                if (*slot >= atomic_load_explicit(&s->ctl->producer_top, memory_order_relaxed))
+                if (*slot >= atomic_load_explicit(&s->ctl->producer_top, memory_order_relaxed)) {
                         atomic_store_explicit(&s->ctl->producer_top, *slot + 1, memory_order_release); /* [slot.w] */
+                        FAULT(access_attach_top);
+                }
                 rc = access_grant(s, *slot, mode, &v);
                 *gen = ABI_WORD_GEN(atomic_load_explicit(&s->ctl->producer[*slot].word, memory_order_relaxed));
         }
@@ -254,6 +274,7 @@ void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
                 /* By CAS: the holder may be about to fence us, which is as good. */
                 atomic_compare_exchange_strong_explicit(&p->word, &word, ABI_WORD(gen, ABI_PRODUCER_FENCED),
                                                         memory_order_acq_rel, memory_order_relaxed);
+                FAULT(access_detach_fenced);
                 stream_wake_all(s);
         }
         if (rc == 0)

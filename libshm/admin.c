@@ -6,6 +6,7 @@
 #include "torc_admin.h"
 
 #include "access.h"
+#include "fault.h"
 #include "limit.h"
 #include "stream.h"
 
@@ -133,6 +134,7 @@ static int admin_remove(struct torc_bus *bus, const char *stream)
                  * those who are attached; and producers, who look at their segment only, if that can be sealed. */
                 struct segment seg;
                 atomic_store_explicit(&v.stream.ctl->state, ABI_STREAM_REMOVED, memory_order_release); /* [chain.w] */
+                FAULT(admin_remove_state);
                 if (segment_open(&seg, &v.stream, stream_current(&v.stream), SEGMENT_MEND) == 0) {
                         ring_seal(&seg.ring);
                         segment_close(&seg);
@@ -237,6 +239,7 @@ static void admin_sweep_dir(struct torc_bus *bus, const char *name)
         stream_empty(fd);
         close(fd);
         unlinkat(bus_dirfd(bus), name, AT_REMOVEDIR);
+        FAULT(admin_sweep_rmdir);
 }
 
 /* Half-made and half-removed streams carry their maker in the name: sweep those of the dead. */

@@ -12,6 +12,7 @@
  */
 #include "bus.h"
 
+#include "fault.h"
 #include "file.h"
 #include "name.h"
 #include "torc_admin.h"
@@ -104,7 +105,7 @@ static int bus_make_file(int dirfd, mode_t mode)
         int rc = file_map(fd, sizeof(struct abi_bus), true, false, &map);
         if (rc)
                 goto out;
-        struct abi_bus *bus = map;
+        struct abi_bus *bus = map; /* no FAULT here: nobody sees the file yet */
         rc = file_random(&bus->head.id);
         bus->head.version = ABI_VERSION;
         bus->head.header_bytes = offsetof(struct abi_bus, peer);
@@ -210,8 +211,11 @@ static int bus_take_slot(struct torc_bus *bus)
                         /* A dead peer's slot: now that we hold its lock it must not look alive, with our pid. */
                         atomic_store_explicit(&map->peer[i].word, ABI_WORD(ABI_WORD_GEN(word), ABI_PEER_FREE),
                                               memory_order_release);
-                        if (i >= top)
+                        FAULT(bus_take_slot_word);
+                        if (i >= top) {
                                 atomic_store_explicit(&map->peer_top, i + 1, memory_order_relaxed);
+                                FAULT(bus_take_slot_top);
+                        }
                         return 0;
                 }
         }
@@ -228,14 +232,22 @@ static int bus_attach(struct torc_bus *bus, const char *tags)
         if (rc == 0) {
                 struct abi_peer *peer = &bus->map->peer[bus->slot];
                 atomic_store_explicit(&peer->pid, (uint32_t)getpid(), memory_order_relaxed);
+                FAULT(bus_attach_pid);
                 atomic_store_explicit(&peer->uid, (uint32_t)geteuid(), memory_order_relaxed);
+                FAULT(bus_attach_uid);
                 atomic_store_explicit(&peer->gid, (uint32_t)getegid(), memory_order_relaxed);
+                FAULT(bus_attach_gid);
                 atomic_store_explicit(&peer->start_ticks, bus_start_ticks(), memory_order_relaxed);
+                FAULT(bus_attach_start_ticks);
                 atomic_store_explicit(&peer->attached_ns, wait_wall_ns(), memory_order_relaxed);
+                FAULT(bus_attach_attached_ns);
                 snprintf(peer->name, sizeof peer->name, "%s", bus->peer_name);
+                FAULT(bus_attach_name);
                 snprintf(peer->tags, sizeof peer->tags, "%s", tags);
+                FAULT(bus_attach_tags);
                 /* [peer.w] release, pairs with [peer.r]: who sees this generation sees its record. */
                 atomic_store_explicit(&peer->word, ABI_WORD(bus->gen, ABI_PEER_ATTACHED), memory_order_release);
+                FAULT(bus_attach_word);
         }
         file_unlock(fd, ABI_LOCK_TABLE);
         return rc;
@@ -250,6 +262,7 @@ int bus_free_dead_peer(struct torc_bus *bus, uint32_t slot, uint64_t gen)
         /* By CAS: an attacher may have taken the slot over meanwhile, with the next generation. */
         atomic_compare_exchange_strong_explicit(&bus->map->peer[slot].word, &word, ABI_WORD(gen, ABI_PEER_FREE),
                                                 memory_order_acq_rel, memory_order_relaxed);
+        FAULT(bus_free_dead_peer);
         return 0;
 }
 
@@ -324,6 +337,7 @@ void torc_bus_close(struct torc_bus **bus_p)
                 /* [peer.w] release, pairs with [peer.r]: what we detached is done before the slot is free. */
                 atomic_store_explicit(&bus->map->peer[bus->slot].word, ABI_WORD(bus->gen, ABI_PEER_FREE),
                                       memory_order_release);
+                FAULT(bus_close_word);
         }
         file_unmap(bus->map, sizeof *bus->map);
         handle_remove(&bus->handle); /* closes the descriptors: the lock goes last */

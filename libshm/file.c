@@ -12,6 +12,7 @@
  */
 #include "file.h"
 
+#include "fault.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -56,7 +57,10 @@ int file_link(int fd, int dirfd, const char *name)
 {
         char path[64];
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        return linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) ? -errno : 0;
+        if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW))
+                return -errno;
+        FAULT(file_link);
+        return 0;
 }
 
 int file_open(int dirfd, const char *name, bool writable)
@@ -110,7 +114,10 @@ int file_try_lock(int fd, int64_t byte)
 {
         struct flock fl;
         int rc = file_fcntl(fd, F_OFD_SETLK, F_WRLCK, byte, &fl);
-        return rc == -EACCES ? -EAGAIN : rc;
+        if (rc)
+                return rc == -EACCES ? -EAGAIN : rc;
+        FAULT(file_locked);
+        return 0;
 }
 
 /* Take a lock by the deadline. Tries and sleeps instead of F_OFD_SETLKW, which a stopped holder could hang. */
@@ -130,6 +137,7 @@ void file_unlock(int fd, int64_t byte)
 {
         struct flock fl;
         file_fcntl(fd, F_OFD_SETLK, F_UNLCK, byte, &fl);
+        FAULT(file_unlocked);
 }
 
 /* Does another description hold the lock? Needs no write permission. */
@@ -163,8 +171,10 @@ int file_make_dirs(const char *path, mode_t mode)
                 memcpy(part, path, i);
                 part[i] = '\0';
                 if (mkdir(part, mode) == 0) {
+                        FAULT(file_mkdir);
                         if (chmod(part, mode))
                                 return -errno;
+                        FAULT(file_mkdir_chmod);
                 } else if (errno != EEXIST) {
                         return -errno;
                 }

@@ -11,6 +11,7 @@
  */
 #include "consumer.h"
 
+#include "fault.h"
 #include "file.h"
 #include "limit.h"
 #include "name.h"
@@ -34,9 +35,12 @@ void consumer_publish(struct torc_consumer *c)
 {
         struct abi_consumer *rec = consumer_record(c);
         atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        FAULT(consumer_publish_count);
         /* [cursor.w] release, pairs with [cursor.r]: our reads are done before the licence to overwrite them. */
         atomic_store_explicit(&rec->cursor, c->position, memory_order_release);
+        FAULT(consumer_publish_cursor);
         atomic_store_explicit(&rec->count2, c->count, memory_order_release);
+        FAULT(consumer_publish_count2);
 }
 
 static void join_publish_segment(struct torc_consumer *c)
@@ -44,6 +48,7 @@ static void join_publish_segment(struct torc_consumer *c)
         consumer_publish(c);
         /* [cursor.w] release: after the cursor, so that a reader of the new number finds a cursor in it. */
         atomic_store_explicit(&consumer_record(c)->segment, c->seg.ring.number, memory_order_release);
+        FAULT(join_publish_segment);
 }
 
 /* ---- taking a slot --------------------------------------------------------------------------------------- */
@@ -142,21 +147,36 @@ static void join_announce(struct torc_consumer *c, const struct join_start *star
         c->gen = (ABI_CONSUMER_GEN(word) + 1) & 0xfffff;
         /* relaxed: ordered by the word. */
         atomic_store_explicit(&rec->peer_slot, c->stream.bus->slot, memory_order_relaxed);
+        FAULT(join_announce_peer_slot);
         atomic_store_explicit(&rec->peer_gen, c->stream.bus->gen, memory_order_relaxed);
+        FAULT(join_announce_peer_gen);
         atomic_store_explicit(&rec->attached_ns, c->attached_ns, memory_order_relaxed);
+        FAULT(join_announce_attached_ns);
         atomic_store_explicit(&rec->segment, start->segment, memory_order_relaxed);
+        FAULT(join_announce_segment);
         atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        FAULT(join_announce_count);
         atomic_store_explicit(&rec->cursor, start->position, memory_order_relaxed);
+        FAULT(join_announce_cursor);
         atomic_store_explicit(&rec->count2, c->count, memory_order_relaxed);
+        FAULT(join_announce_count2);
         atomic_store_explicit(&rec->bytes, c->bytes, memory_order_relaxed);
+        FAULT(join_announce_bytes);
         atomic_store_explicit(&rec->missed, c->missed, memory_order_relaxed);
+        FAULT(join_announce_missed);
         atomic_store_explicit(&rec->missed_bytes, c->missed_bytes, memory_order_relaxed);
+        FAULT(join_announce_missed_bytes);
         atomic_store_explicit(&rec->overtaken, c->overtaken, memory_order_relaxed);
+        FAULT(join_announce_overtaken);
         atomic_store_explicit(&rec->armed, 0, memory_order_relaxed);
-        if (c->slot >= atomic_load_explicit(&c->stream.ctl->consumer_top, memory_order_relaxed))
+        FAULT(join_announce_armed);
+        if (c->slot >= atomic_load_explicit(&c->stream.ctl->consumer_top, memory_order_relaxed)) {
                 atomic_store_explicit(&c->stream.ctl->consumer_top, c->slot + 1, memory_order_release); /* [slot.w] */
+                FAULT(join_announce_top);
+        }
         /* [slot.w] release, pairs with [slot.r]. */
         atomic_store_explicit(&rec->word, ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0), memory_order_release);
+        FAULT(join_announce_word);
         /* [join.w] seq_cst fence, pairs with [join.r]: JOINING is visible before we look where the stream stands. */
         atomic_thread_fence(memory_order_seq_cst);
 }
@@ -254,7 +274,9 @@ static void join_count_missed(struct torc_consumer *c, uint64_t missed)
         /* relaxed: counters with one writer. count first, so that a monitor that adds what is still to be noted
          * never counts it twice. */
         atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
+        FAULT(join_missed_count);
         atomic_store_explicit(&rec->missed, c->missed, memory_order_release);
+        FAULT(join_missed);
 }
 
 /* How many messages lie between the last one we passed and our position, by the producers' own counters. */
@@ -284,6 +306,7 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
                                                      ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
                                                      memory_order_acq_rel, memory_order_relaxed))
                 return TORC_ELAGGED;
+        FAULT(join_active);
         c->checked = c->position;
         c->lagged = c->inexact = false;
         stream_members_changed(&c->stream);
@@ -328,7 +351,9 @@ static int join_once(struct torc_consumer *c, const struct torc_consumer_config 
                 struct abi_consumer *rec = consumer_record(c);
                 const char *name = config->name ? config->name : s->bus->peer_name;
                 memset(rec->name, 0, sizeof rec->name);
+                FAULT(join_clear_name);
                 snprintf(rec->name, sizeof rec->name, "%s", name);
+                FAULT(join_name);
                 join_announce(c, &start);
         }
         stream_unlock(s);
@@ -406,7 +431,9 @@ int consumer_note_gap(struct torc_consumer *c)
         c->count += gap;
         c->overtaken += gap;
         atomic_store_explicit(&consumer_record(c)->overtaken, c->overtaken, memory_order_relaxed);
+        FAULT(join_gap_overtaken);
         atomic_fetch_add_explicit(&c->stream.ctl->overwritten, gap, memory_order_relaxed);
+        FAULT(join_gap_overwritten);
         consumer_publish(c);
         return 0;
 }
@@ -438,6 +465,7 @@ static void join_step_back(struct torc_consumer *c, unsigned state)
         atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
                                                 ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
                                                 memory_order_acq_rel, memory_order_relaxed);
+        FAULT(join_step_back);
         stream_members_changed(&c->stream);
 }
 
@@ -471,6 +499,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         }
         c->missed_bytes += c->position > from ? c->position - from : 0;
         atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
+        FAULT(join_again_missed_bytes);
         consumer_publish(c);
         consumer_make_readable(c); /* who polls next has not read until -EAGAIN here: nothing else would wake it */
         return 0;

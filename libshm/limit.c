@@ -11,6 +11,8 @@
  */
 #include "limit.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <sched.h>
 
@@ -166,7 +168,9 @@ int limit_kick(struct stream *s, unsigned slot)
                 uint64_t missed = limit_count(s, &at, UINT64_MAX, false);
                 /* relaxed: ordered by the word. */
                 atomic_store_explicit(&c->kick_segment, at.segment, memory_order_relaxed);
+                FAULT(limit_kick_segment);
                 atomic_store_explicit(&c->kick_tail, at.position, memory_order_relaxed);
+                FAULT(limit_kick_tail);
                 /* [kick.w] acq_rel, pairs with [kick.r]: before any licence that this gives. By CAS: a joiner may
                  * turn ACTIVE meanwhile. */
                 if (atomic_compare_exchange_strong_explicit(
@@ -175,6 +179,7 @@ int limit_kick(struct stream *s, unsigned slot)
                             memory_order_acq_rel, memory_order_acquire))
                         break;
         }
+        FAULT(limit_kick_word);
         stream_members_changed(s);
         stream_wake_all(s); /* it may sleep, or poll */
         return 0;

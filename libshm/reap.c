@@ -7,6 +7,7 @@
  */
 #include "stream.h"
 
+#include "fault.h"
 #include "file.h"
 #include "name.h"
 
@@ -114,12 +115,14 @@ static void stream_wake_pollers(struct stream *s)
                 if (!atomic_load_explicit(&s->ctl->consumer[i].armed, memory_order_relaxed) ||
                     !atomic_exchange_explicit(&s->ctl->consumer[i].armed, 0, memory_order_relaxed))
                         continue;
+                FAULT(stream_wake_poller_disarm);
                 snprintf(name, sizeof name, "poll.%" PRIu32, i);
                 /* Both ends: if its reader dies now, a write must not kill us with SIGPIPE. */
                 int fd = openat(s->handle->fd[STREAM_FD_DIR], name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
                 if (fd < 0)
                         continue; /* its reader is gone */
                 ssize_t n = write(fd, "", 1);
+                FAULT(stream_wake_poller_byte);
                 (void)n; /* full: it is readable already */
                 close(fd);
         }
@@ -146,6 +149,7 @@ void stream_members_changed(struct stream *s)
 {
         /* [slot.w] release: who sees the new number sees the change. */
         atomic_fetch_add_explicit(&s->ctl->membership, 1, memory_order_release);
+        FAULT(stream_members_changed);
         wait_wake_always(&s->ctl->access);
         wait_wake_always(&s->ctl->space);
 }
@@ -179,9 +183,11 @@ uint64_t stream_first(struct stream *s)
         char name[STREAM_FILE_MAX];
         uint64_t first = atomic_load_explicit(&s->ctl->first, memory_order_relaxed);
         snprintf(name, sizeof name, "0.%" PRIu64, first);
-        if (first < stream_current(s) && faccessat(s->handle->fd[STREAM_FD_DIR], name, F_OK, 0) && errno == ENOENT)
+        if (first < stream_current(s) && faccessat(s->handle->fd[STREAM_FD_DIR], name, F_OK, 0) && errno == ENOENT) {
                 /* [chain.w] release, pairs with [chain.r]. */
                 atomic_store_explicit(&s->ctl->first, ++first, memory_order_release);
+                FAULT(stream_first_moved);
+        }
         return first;
 }
 
@@ -196,8 +202,10 @@ void stream_reclaim(struct stream *s)
                 snprintf(name, sizeof name, "0.%" PRIu64, first);
                 if (unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0))
                         return;
+                FAULT(stream_reclaim_unlink);
                 /* [chain.w] release, pairs with [chain.r]. */
                 atomic_store_explicit(&s->ctl->first, first + 1, memory_order_release);
+                FAULT(stream_reclaim_first);
         }
 }
 
@@ -271,6 +279,7 @@ int stream_retire_consumer(struct stream *s, unsigned slot)
         char name[STREAM_FILE_MAX];
         snprintf(name, sizeof name, "poll.%u", slot);
         unlinkat(s->handle->fd[STREAM_FD_DIR], name, 0);
+        FAULT(stream_retire_poll);
         struct change change;
         change_init(&change);
         change_word(&change, s, &ctl->retired_missed,

@@ -20,6 +20,7 @@
  */
 #include "stream.h"
 
+#include "fault.h"
 #include "file.h"
 #include "name.h"
 
@@ -137,6 +138,7 @@ static void stream_count_holes(struct stream *s, uint32_t holes)
                 return;
         /* relaxed: a counter. */
         atomic_fetch_add_explicit(&s->ctl->aborted, holes, memory_order_relaxed);
+        FAULT(stream_count_holes);
         stream_wake_consumers(s);
 }
 
@@ -305,11 +307,14 @@ static void redo_fence(struct stream *s, const struct abi_redo *redo)
                 if (redo->fence == i + 1 || state == ABI_PRODUCER_FREE || state == ABI_PRODUCER_FENCED)
                         continue;
                 memcpy(p->fencer, redo->name, sizeof p->fencer);
+                FAULT(redo_fence_fencer);
                 atomic_store_explicit(&p->fence, (uint64_t)redo->epoch << 32 | redo->fencer_pid,
                                       memory_order_relaxed);
+                FAULT(redo_fence_fence);
                 /* [slot.w] release, pairs with [slot.r]: who sees FENCED sees by whom. */
                 atomic_store_explicit(&p->word, ABI_WORD(ABI_WORD_GEN(word), ABI_PRODUCER_FENCED),
                                       memory_order_release);
+                FAULT(redo_fence_word);
         }
 }
 
@@ -320,19 +325,24 @@ static int redo_carry_out(struct stream *s, const struct abi_redo *redo, const s
                 return rc;
         if (redo->fence)
                 redo_fence(s, redo);
-        if (redo->rename == 1)
+        if (redo->rename == 1) {
                 memcpy(s->ctl->owner_name, redo->name, sizeof s->ctl->owner_name);
-        else if (redo->rename == 2)
+                FAULT(redo_owner_name);
+        } else if (redo->rename == 2) {
                 memset(s->ctl->owner_name, 0, sizeof s->ctl->owner_name);
+                FAULT(redo_owner_unnamed);
+        }
         for (uint32_t i = 0; i < redo->count; i++) {
                 _Atomic uint64_t *word = (void *)((unsigned char *)s->ctl + redo->word[i].offset);
                 /* [chain.w] [slot.w] release, pair with [chain.r] and [slot.r]: who sees the word sees the files,
                  * names and words that came before it. */
                 atomic_store_explicit(word, redo->word[i].value, memory_order_release);
+                FAULT(redo_word);
         }
         /* [slot.w] release: if it was a consumer that went, producers count again. Here, where it is redone with the
          * rest, because one who dies after the words and before this number would leave them believing in it. */
         atomic_fetch_add_explicit(&s->ctl->membership, 1, memory_order_release);
+        FAULT(redo_membership);
         return 0;
 }
 
@@ -378,6 +388,7 @@ static int stream_redo(struct stream *s)
         if (rc)
                 return rc;
         atomic_store_explicit(&shared->armed, 0, memory_order_release);
+        FAULT(stream_redo_cleared);
         stream_wake_all(s);
         return 0;
 }
@@ -398,11 +409,15 @@ int change_apply(struct change *c, struct stream *s)
         }
         memcpy((unsigned char *)shared + sizeof shared->armed, (unsigned char *)&c->redo + sizeof shared->armed,
                sizeof *shared - sizeof shared->armed);
+        FAULT(change_apply_record);
         /* [redo.w] release, pairs with [redo.r]: an armed record is whole. */
         atomic_store_explicit(&shared->armed, redo_checksum(&c->redo), memory_order_release);
+        FAULT(change_apply_armed);
         rc = redo_carry_out(s, &c->redo, &ready);
-        if (rc == 0)
+        if (rc == 0) {
                 atomic_store_explicit(&shared->armed, 0, memory_order_release);
+                FAULT(change_apply_cleared);
+        }
         redo_let_go(&ready, &c->redo);
         change_drop(c);
         return rc;

@@ -6,6 +6,7 @@
  */
 #include "stream.h"
 
+#include "fault.h"
 #include "file.h"
 #include "name.h"
 
@@ -80,7 +81,7 @@ static int stream_write_ctl(int dirfd, const struct abi_config *cfg, uint64_t id
         void *map;
         int rc = file_map(fd, sizeof(struct abi_ctl), true, false, &map);
         if (rc == 0) {
-                struct abi_ctl *ctl = map;
+                struct abi_ctl *ctl = map; /* no FAULT here: nobody sees the file yet */
                 ctl->head.version = ABI_VERSION;
                 ctl->head.header_bytes = offsetof(struct abi_ctl, producer);
                 ctl->head.file_bytes = sizeof *ctl;
@@ -126,10 +127,13 @@ static void stream_sweep(int busfd, const char *dir)
         int fd = openat(busfd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
                 unlinkat(fd, "ctl", 0);
+                FAULT(stream_sweep_ctl);
                 unlinkat(fd, "0.1", 0);
+                FAULT(stream_sweep_segment);
                 close(fd);
         }
         unlinkat(busfd, dir, AT_REMOVEDIR);
+        FAULT(stream_sweep_rmdir);
 }
 
 /* Build the stream beside its place and move it there whole. The name of the building place tells whose it is, so that
@@ -146,6 +150,7 @@ static int stream_create(struct torc_bus *bus, const char *dir, const char *name
         snprintf(temp, sizeof temp, ".new-%" PRIu32 "-%" PRIu64 "-%" PRIx64, bus->slot, bus->gen, nonce);
         if (mkdirat(bus_dirfd(bus), temp, 0700))
                 return -errno;
+        FAULT(stream_create_mkdir);
         int fd = openat(bus_dirfd(bus), temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         rc = fd < 0 ? -errno : 0;
         if (rc == 0)
@@ -157,8 +162,10 @@ static int stream_create(struct torc_bus *bus, const char *dir, const char *name
         /* Whoever attaches makes files here: successors, and the pollable ends of consumers. */
         if (rc == 0 && fchmod(fd, file_dir_mode(stream_ctl_mode(cfg.mode))))
                 rc = -errno;
+        FAULT(stream_create_chmod);
         if (rc == 0 && renameat2(bus_dirfd(bus), temp, bus_dirfd(bus), dir, RENAME_NOREPLACE))
                 rc = errno == EEXIST ? TORC_EEXISTS : -errno;
+        FAULT(stream_create_rename);
         if (fd >= 0)
                 close(fd);
         if (rc)
@@ -240,8 +247,10 @@ void stream_empty(int fd)
         }
         rewinddir(dir); /* the copy shares its place with the original */
         for (struct dirent *e; (e = readdir(dir));)
-                if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+                if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
                         unlinkat(fd, e->d_name, 0);
+                        FAULT(stream_empty_unlink);
+                }
         closedir(dir);
 }
 
@@ -263,11 +272,14 @@ int stream_take_away(struct torc_bus *bus, const char *dir, int fd)
                  atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed));
         if (renameat(bus_dirfd(bus), dir, bus_dirfd(bus), temp))
                 return -errno;
+        FAULT(stream_take_away_rename);
         /* Somebody who has it open may still put a file there. */
         for (int lap = 0; lap < 100; lap++) {
                 stream_empty(fd);
-                if (unlinkat(bus_dirfd(bus), temp, AT_REMOVEDIR) == 0)
+                if (unlinkat(bus_dirfd(bus), temp, AT_REMOVEDIR) == 0) {
+                        FAULT(stream_take_away_rmdir);
                         return 0;
+                }
                 if (errno != ENOTEMPTY && errno != EEXIST)
                         break;
         }

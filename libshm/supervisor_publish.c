@@ -9,6 +9,7 @@
 #include "torc_admin.h"
 
 #include "bus.h"
+#include "fault.h"
 #include "file.h"
 #include "supervisor_codec.h"
 #include "wait.h"
@@ -40,9 +41,11 @@ static int sup_store(struct torc_supervisor *s, void *at, const void *bytes, siz
                 return handle_dead(&s->handle);
         off_t offset = (off_t)((const char *)at - (const char *)s->file);
         ssize_t n;
+        FAULT(sup_store_due); /* what it is to tell of has happened: a member runs, or has ended */
         do
                 n = pwrite(s->handle.fd[SUP_FD], bytes, size, offset);
         while (n < 0 && errno == EINTR);
+        FAULT(sup_store);
         if (n != (ssize_t)size)
                 return n < 0 ? -errno : -EIO;
         memcpy(at, bytes, size);

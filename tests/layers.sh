@@ -16,14 +16,14 @@ own() { # the headers of a folder
 }
 public='torc[.]h'
 admin='torc[.]h|torc_admin[.]h'
-allow "libshm/ring.c libshm/ring.h" 'abi[.]h|ring[.]h'
+allow "libshm/ring.c libshm/ring.h" 'abi[.]h|ring[.]h|fault[.]h'
 allow "libshm/abi.h" 'nothing'
-allow "libshm/wait.c libshm/wait.h" 'abi[.]h|wait[.]h'
+allow "libshm/wait.c libshm/wait.h" 'abi[.]h|wait[.]h|fault[.]h'
 allow "libshm/handle.c libshm/handle.h" 'handle[.]h|torc[.]h'
-allow "libshm/file.c libshm/file.h" 'file[.]h|wait[.]h'
-allow "libshm/bus.c libshm/bus.h" "abi[.]h|bus[.]h|file[.]h|handle[.]h|name[.]h|wait[.]h|$admin"
-allow "libshm/stream.c libshm/reap.c libshm/stream.h" "abi[.]h|bus[.]h|file[.]h|handle[.]h|name[.]h|wait[.]h|ring[.]h|stream[.]h|$admin"
-allow "libshm/limit.c libshm/limit.h libshm/access.c libshm/access.h" "stream[.]h|limit[.]h|access[.]h"
+allow "libshm/file.c libshm/file.h" 'file[.]h|wait[.]h|fault[.]h'
+allow "libshm/bus.c libshm/bus.h" "abi[.]h|bus[.]h|fault[.]h|file[.]h|handle[.]h|name[.]h|wait[.]h|$admin"
+allow "libshm/stream.c libshm/reap.c libshm/stream.h" "abi[.]h|bus[.]h|fault[.]h|file[.]h|handle[.]h|name[.]h|wait[.]h|ring[.]h|stream[.]h|$admin"
+allow "libshm/limit.c libshm/limit.h libshm/access.c libshm/access.h" "stream[.]h|limit[.]h|access[.]h|fault[.]h"
 allow "libshm/*.c" "$(own libshm)"
 allow "conf/*.[ch]" "$(own conf)|ini[.]h|$admin"
 allow "supervisor/*.[ch]" "$(own supervisor)|conf[.]h|$admin"
