@@ -7,6 +7,7 @@
  */
 #include "consumer.h"
 
+#include "fault.h"
 #include "file.h"
 #include "meta.h"
 
@@ -76,6 +77,7 @@ static int consumer_follow(struct torc_consumer *c)
         consumer_publish(c);
         /* [cursor.w] release, pairs with [cursor.r]. */
         atomic_store_explicit(&consumer_record(c)->segment, next.ring.number, memory_order_release);
+        FAULT(consumer_follow_segment);
         consumer_free_space(c);
         if (stream_lock(s, 0) == 0) { /* a chore: the next one does it if we cannot */
                 stream_reclaim(s);
@@ -243,6 +245,7 @@ static void consumer_done(struct torc_consumer *c, const struct ring_frame *fram
         c->count++;
         c->bytes += len;
         atomic_store_explicit(&consumer_record(c)->bytes, c->bytes, memory_order_relaxed); /* relaxed: a counter */
+        FAULT(consumer_bytes);
         consumer_advance(c, frame->next);
 }
 
@@ -444,12 +447,15 @@ static int consumer_make_fifo(struct torc_consumer *c)
         int dir = c->handle.fd[STREAM_FD_DIR];
         snprintf(name, sizeof name, "poll.%" PRIu32, c->slot);
         unlinkat(dir, name, 0); /* of a dead holder of the slot */
+        FAULT(consumer_fifo_unlink);
         if (mkfifoat(dir, name, 0600))
                 return -errno;
+        FAULT(consumer_fifo_made);
         /* Producers write to it, and open it for reading besides (stream_wake_pollers). It is ours, not the stream's owner's,
          * so the stream's mode would shut the owner out: the directory tells who may come so far. */
         if (fchmodat(dir, name, 0666, 0))
                 return -errno;
+        FAULT(consumer_fifo_chmod);
         /* Both ends, so that it never reads as closed. */
         int fd = openat(dir, name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
         return fd < 0 ? -errno : fd;
@@ -482,6 +488,7 @@ void consumer_make_readable(struct torc_consumer *c)
         if (c->handle.fd[CONSUMER_FD_FIFO] < 0)
                 return;
         ssize_t n = write(c->handle.fd[CONSUMER_FD_FIFO], "", 1);
+        FAULT(consumer_fifo_byte);
         (void)n; /* full: readable already */
 }
 
@@ -517,6 +524,7 @@ static int consumer_arm(struct torc_consumer *c)
         (void)n;
         /* relaxed: ordered by the announcement's fence. */
         atomic_store_explicit(&consumer_record(c)->armed, 1, memory_order_relaxed);
+        FAULT(consumer_armed);
         wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
         if (consumer_news(c, &stuck))
                 return 0;

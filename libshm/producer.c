@@ -7,6 +7,7 @@
 #include "producer.h"
 
 #include "access.h"
+#include "fault.h"
 #include "limit.h"
 #include "meta.h"
 #include "name.h"
@@ -56,6 +57,7 @@ static int producer_open_segment(struct torc_producer *p, uint64_t number)
         p->seg = next;
         /* relaxed: for monitors; reapers look into every segment. */
         atomic_store_explicit(&p->stream.ctl->producer[p->slot].segment, number, memory_order_relaxed);
+        FAULT(producer_segment);
         return 0;
 }
 
@@ -224,6 +226,7 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
         if (deadline == 0)
                 return producer_reap_at_times(p) && ready(p, arg) ? 0 : -EAGAIN;
         atomic_store_explicit(blocked, 1, memory_order_relaxed); /* relaxed: for monitors */
+        FAULT(producer_blocked);
         for (;;) {
                 uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
                 if (ready(p, arg))
@@ -238,6 +241,7 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
                 producer_reap_at_times(p);
         }
         atomic_store_explicit(blocked, 0, memory_order_relaxed);
+        FAULT(producer_unblocked);
         return rc;
 }
 
@@ -376,7 +380,9 @@ static void producer_committed(struct torc_producer *p, uint64_t position, uint6
         p->bytes += bytes;
         /* relaxed: counters with one writer. */
         atomic_store_explicit(&slot->messages, p->messages, memory_order_relaxed);
+        FAULT(producer_messages);
         atomic_store_explicit(&slot->bytes, p->bytes, memory_order_relaxed);
+        FAULT(producer_bytes);
         p->last = producer_id(p, position);
         p->sent = true;
         if (wait_needed(&p->stream.ctl->data))
@@ -408,8 +414,10 @@ int torc_producer_claim(struct torc_producer *p, size_t len, const struct torc_m
         p->claim_length = (uint32_t)len;
         p->claimed = true;
         unsigned char *body = producer_body(p, claim.position);
-        if (meta_len)
+        if (meta_len) {
                 meta_encode(meta, meta_len, body);
+                FAULT(producer_meta);
+        }
         *data = body + meta_len;
         return 0;
 }
@@ -465,6 +473,7 @@ int torc_producer_send_meta(struct torc_producer *p, const void *data, size_t le
                 return rc;
         if (len)
                 memcpy(to, data, len);
+        FAULT(producer_payload);
         return torc_producer_commit(p, id);
 }
 
@@ -516,6 +525,7 @@ int torc_producer_send_batch(struct torc_producer *p, const struct torc_span *me
                         position = next;
                         if (m->len)
                                 memcpy(producer_body(p, position), m->data, m->len);
+                        FAULT(producer_batch_payload);
                         ring_stamp_frame(&p->seg.ring, position, (uint32_t)m->len, 0, p->slot);
                         next = position + ring_frame_bytes(m->len);
                         ring_advance_intent(&p->seg.ring, p->slot, next);

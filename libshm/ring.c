@@ -22,6 +22,8 @@
  */
 #include "ring.h"
 
+#include "fault.h"
+
 #include <string.h>
 
 #define POSITION(tail) ((tail) & ~ABI_SEALED)
@@ -37,7 +39,7 @@ uint64_t ring_seg_checksum(const struct abi_seg *seg)
         return h;
 }
 
-/* Lay out an empty segment in zeroed memory. Nobody else sees it yet. */
+/* Lay out an empty segment in zeroed memory. No FAULT here: nobody else sees it yet. */
 void ring_format(struct abi_seg *seg, uint64_t stream_id, uint64_t number, uint64_t capacity, uint64_t base,
                  uint64_t secret, uint32_t epoch)
 {
@@ -96,11 +98,13 @@ uint64_t ring_limit(const struct ring *r)
 static void ring_checkpoint(const struct ring *r, uint64_t start, uint64_t end)
 {
         unsigned shift = (unsigned)__builtin_ctzll(r->capacity) - 3;
-        if ((start >> shift) != (end >> shift))
+        if ((start >> shift) != (end >> shift)) {
                 /* relaxed: a hint only; its reader takes it if it lies where it may. A lost race or a death leaves
                  * an older boundary there. */
                 atomic_store_explicit(&r->seg->checkpoint[(end >> shift) % ABI_CHECKPOINTS], end,
                                       memory_order_relaxed);
+                FAULT(ring_checkpoint);
+        }
 }
 
 /*
@@ -131,11 +135,14 @@ enum ring_result ring_claim(const struct ring *r, unsigned slot, uint64_t bytes,
                  * with the end of an older intent of ours; and who sees this end sees our last claim committed, or
                  * it would take that claim's start, with this end, for an intent that has lost. */
                 atomic_store_explicit(&intent->end, end, memory_order_release);
+                FAULT(ring_claim_end_of_intent);
                 atomic_store_explicit(&intent->start, t, memory_order_release);
+                FAULT(ring_claim_start_of_intent);
                 /* [tail.w] release, pairs with [tail.r]: who sees the claim sees the intent. Weak: a spurious
                  * failure costs one more lap. */
                 if (atomic_compare_exchange_weak_explicit(&r->seg->tail, &t, end, memory_order_release,
                                                           memory_order_relaxed)) {
+                        FAULT(ring_claim_tail);
                         /* [torn.w] release fence, pairs with [torn.r]: limit was raised, so a reader that sees any
                          * byte we write now sees, after its fence, that it was kicked or that limit moved. */
                         atomic_thread_fence(memory_order_release);
@@ -151,6 +158,7 @@ enum ring_result ring_claim(const struct ring *r, unsigned slot, uint64_t bytes,
                 /* Lost. An intent left standing would hold limit back for a claim that never was. relaxed: nothing
                  * was written under it. */
                 atomic_store_explicit(&intent->start, ABI_NO_INTENT, memory_order_relaxed);
+                FAULT(ring_claim_lost);
         }
 }
 
@@ -160,8 +168,10 @@ void ring_stamp_frame(const struct ring *r, uint64_t position, uint32_t length, 
         struct abi_frame *f = ring_at(r, position);
         /* relaxed: ordered by the stamp. */
         atomic_store_explicit(&f->info, ABI_INFO(length, flags, slot), memory_order_relaxed);
+        FAULT(ring_stamp_info);
         /* [stamp.w] release, pairs with [stamp.r]: who sees the stamp sees header and payload whole. */
         atomic_store_explicit(&f->stamp, ring_stamp(r, position), memory_order_release);
+        FAULT(ring_stamp);
 }
 
 /* The part of the claim before `position` is committed. */
@@ -169,6 +179,7 @@ void ring_advance_intent(const struct ring *r, unsigned slot, uint64_t position)
 {
         /* [none.w] release, pairs with [none.r]: who misses the committed part in the intent finds its stamps. */
         atomic_store_explicit(&r->seg->intent[slot].start, position, memory_order_release);
+        FAULT(ring_advance_intent);
 }
 
 /* All of the claim is committed. */
@@ -176,13 +187,16 @@ void ring_clear_intent(const struct ring *r, unsigned slot)
 {
         /* [none.w] release, pairs with [none.r]: a cleared intent means committed. */
         atomic_store_explicit(&r->seg->intent[slot].start, ABI_NO_INTENT, memory_order_release);
+        FAULT(ring_clear_intent);
 }
 
 /* ring_seal - let no claim succeed any more. Idempotent. Returns the position at which the segment ends. */
 uint64_t ring_seal(const struct ring *r)
 {
         /* [tail.w] acq_rel: joins the release sequence of the claims, so that [tail.r] still sees their intents. */
-        return POSITION(atomic_fetch_or_explicit(&r->seg->tail, ABI_SEALED, memory_order_acq_rel));
+        uint64_t t = atomic_fetch_or_explicit(&r->seg->tail, ABI_SEALED, memory_order_acq_rel);
+        FAULT(ring_seal);
+        return POSITION(t);
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------ */
@@ -348,8 +362,10 @@ void ring_raise_limit(const struct ring *r, uint64_t limit)
                 /* [limit.w] release, pairs with [limit.r]: the cursors we read with acquire ([cursor.r]) go on to
                  * whoever claims by this limit. */
                 if (atomic_compare_exchange_weak_explicit(&r->seg->limit, &old, limit, memory_order_acq_rel,
-                                                          memory_order_relaxed))
+                                                          memory_order_relaxed)) {
+                        FAULT(ring_raise_limit);
                         return;
+                }
 }
 
 /* ---- recover --------------------------------------------------------------------------------------------- */
@@ -449,5 +465,6 @@ enum ring_result ring_reap(const struct ring *r, unsigned slot, ring_alive_fn *a
         }
         /* [none.w] release, pairs with [none.r]: the frames above are stamped. */
         atomic_store_explicit(&intent->start, ABI_NO_INTENT, memory_order_release);
+        FAULT(ring_reap_intent);
         return RING_OK;
 }

@@ -3,6 +3,8 @@
  */
 #include "wait.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -58,6 +60,7 @@ uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
          * we read here, or our announcement comes after its clearing. */
         uint32_t event = atomic_load_explicit(&ec->event, memory_order_acquire);
         atomic_fetch_or_explicit(&ec->waiters, kind, memory_order_relaxed);
+        FAULT(wait_announce);
         /* [wake.r] seq_cst fence here and in every waker, pairs with [wake.w]. */
         atomic_thread_fence(memory_order_seq_cst);
         long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
@@ -92,9 +95,11 @@ uint32_t wait_wake(struct abi_eventcount *ec)
         if (!wait_needed(ec))
                 return 0;
         uint32_t kinds = atomic_exchange_explicit(&ec->waiters, 0, memory_order_relaxed);
+        FAULT(wait_wake_waiters);
         /* [event.w] release, pairs with [event.r]: the clear above comes before the new event, so that it can not
          * erase the announcement of a sleeper that read the new event. */
         atomic_fetch_add_explicit(&ec->event, 1, memory_order_release);
+        FAULT(wait_wake_event);
         if (kinds & ABI_WAIT_FUTEX)
                 syscall(SYS_futex, &ec->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
         return kinds;
@@ -105,6 +110,7 @@ uint32_t wait_wake(struct abi_eventcount *ec)
 void wait_wake_always(struct abi_eventcount *ec)
 {
         atomic_fetch_add_explicit(&ec->event, 1, memory_order_release); /* [event.w], as above */
+        FAULT(wait_wake_always_event);
         syscall(SYS_futex, &ec->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
