@@ -58,7 +58,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(EX_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 SYSTESTS := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(SYS_SRC))
 
-.PHONY: all lib deps test unit system demo clean format install uninstall layers labels docs asan tsan help check-deps
+.PHONY: all lib deps test unit system demo clean format install uninstall layers labels faults docs asan tsan help check-deps
 all: lib $(BINS) $(EXAMPLES)
 lib: $(LIBA) $(LIBSO)
 tests-build: $(UNITS) $(SYSTESTS)
@@ -141,6 +141,8 @@ docs:
 	@tests/man.sh
 labels:
 	@tests/labels.sh
+faults:
+	@tests/faults.sh
 layers: $(B)/libshm/ring.o
 	@tests/layers.sh
 .PHONY: model
@@ -176,6 +178,7 @@ help:
 	@echo "  make model       the protocol's models, exhaustively; tests/model/run.sh --large: bigger instances"
 	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"
 	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"
+	@echo "  make faults      every store that others can see has a fault point behind it"
 	@echo "  make layers      includes follow the arrows of docs/ARCHITECTURE.md"
 	@echo "  make docs        check the man pages"
 	@echo "  make deps        install the packages of packaging/packages.txt"
