@@ -58,10 +58,13 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(EX_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(UNIT_SRC))
 SYSTESTS := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(SYS_SRC))
 
-.PHONY: all lib deps test unit system demo clean format install uninstall layers labels faults docs asan tsan help check-deps
+.PHONY: all lib deps test unit system demo clean format install uninstall layers labels faults docs asan tsan help tests-build tests-picked check-deps
 all: lib $(BINS) $(EXAMPLES)
 lib: $(LIBA) $(LIBSO)
 tests-build: $(UNITS) $(SYSTESTS)
+# Of some tests those whose path holds one of the words of TESTS, if there are any.
+picked = $(if $(TESTS),$(foreach t,$(1),$(if $(strip $(foreach p,$(TESTS),$(findstring $(p),$(t)))),$(t))),$(1))
+tests-picked: $(call picked,$(UNITS) $(SYSTESTS))
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -125,9 +128,10 @@ demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) examples/demo.sh
 
+# With TESTS, of asan and tsan: those tests only.
 asan:
-	$(MAKE) B=build-asan SAN=address,undefined CFLAGS="-O1 -g" all tests-build
-	tests/run.sh build-asan
+	$(MAKE) B=build-asan SAN=address,undefined CFLAGS="-O1 -g" $(if $(TESTS),,all) tests-picked
+	tests/run.sh build-asan $(TESTS)
 clean:
 	rm -rf build build-*
 format:
@@ -135,6 +139,7 @@ format:
 
 include tests/fuzz/fuzz.mk
 include bench/bench.mk
+include tests/cross/cross.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 docs:
@@ -173,7 +178,8 @@ uninstall:
 
 help:
 	@sed -n '3,9s/^# \{0,1\}//p' Makefile
-	@echo "  make asan, tsan  sanitizer builds and their tests"
+	@echo "  make asan, tsan  sanitizer builds and their tests; TESTS=\"word ...\": those whose name holds a word"
+	@echo "  make aarch64     the library and its tests on AArch64, under qemu-user; TESTS likewise"
 	@echo "  make bench       measure speed; make bench-quick: its target table in a minute; make bench-count: instructions"
 	@echo "  make model       the protocol's models, exhaustively; tests/model/run.sh --large: bigger instances"
 	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"

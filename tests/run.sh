@@ -3,6 +3,9 @@
 # and end with one line that counts them. A test that exits non-zero, hangs, or counts no test has failed. Checks that no
 # file in /dev/shm is left behind. What failed is told twice: in full where it happened, and the end of its log once more
 # before the closing line, because the front of a long output is what gets lost.
+#   TORC_TEST_SECONDS (300)       bound for each test
+#   TORC_TEST_SHARED_MACHINE=1    others use this machine: what appears in /dev/shm may be theirs
+#   TORC_TEST_RUN="qemu-..."      a command to run built tests by; scripts are not run then, nor are the programs they need
 set -u
 B=$1
 shift
@@ -65,10 +68,11 @@ before=$(ls -A /dev/shm 2>/dev/null | sort)
 for t in "$B"/tests/unit/test_* "$B"/tests/system/*; do
         case $t in *.o | *.d) continue ;; esac
         [ -x "$t" ] && [ -f "$t" ] || continue
-        wanted "$t" "$@" && run "$(basename "$t")" "$t"
+        # shellcheck disable=SC2086 # a command and its arguments
+        wanted "$t" "$@" && run "$(basename "$t")" ${TORC_TEST_RUN:-} "$t"
 done
 for t in "$here"/system/*.sh "$here"/doc/*.sh; do
-        [ -f "$t" ] || continue
+        [ -f "$t" ] && [ -z "${TORC_TEST_RUN:-}" ] || continue
         wanted "$t" "$@" && run "$(basename "$t")" sh "$t"
 done
 left=$(ls -A /dev/shm 2>/dev/null | sort | comm -13 /dev/fd/3 - 3<<END

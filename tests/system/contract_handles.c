@@ -235,6 +235,10 @@ static void kill_when_a_forked_child_lives_on_frees_everything(void **state)
 
 static void kill_when_an_executed_child_lives_on_frees_everything(void **state)
 {
+        if (getenv("TORC_TEST_RUN")) {
+                print_message("skipped: under qemu-user vfork is fork, and posix_spawn returns before the child executes\n");
+                skip();
+        }
         orphan_holds_nothing(*state, SPAWNED);
 }
 

@@ -44,7 +44,7 @@ static void type(const char *keys)
 
 static void press(int key)
 {
-        ui_key(&ui, key, true);
+        ui_key(&ui, (wchar_t)key, true);
 }
 
 /* ---- views ----------------------------------------------------------------------------------------------- */
