@@ -1,10 +1,10 @@
 # fuzz.mk - the fuzzers (clang's libFuzzer with ASan and UBSan); included by the Makefile.
 #
 #   make fuzz           every target for FUZZ_SECONDS (600); new inputs stay in build-fuzz/corpus
-#   make fuzz-smoke     every target for 20 s
+#   make fuzz-smoke     every target for 20 s, from the seeds and always in the same order: FUZZ_SEED=1
 #   make fuzz-seeds     every target over its seeds, nothing else: the same each time
-#   make fuzz-selftest  each target finds its planted bugs (tests/fuzz/plants)
 #
+# FUZZ="ring bus" picks targets. That each finds a bug when there is one, `make test-the-tests` shows (tests/planted).
 # They are built apart from all else: clang, another set of flags, build-fuzz/.
 
 FUZZ_CC      ?= clang
@@ -33,8 +33,8 @@ $(foreach t,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(t))))
 # Every map has a page before and behind it that cannot be touched: guard_map.c.
 FUZZ_LD_bus := -Wl,--wrap=mmap -Wl,--wrap=munmap $(CMOCKA_LIBS)
 
-.PHONY: fuzz fuzz-smoke fuzz-seeds fuzz-selftest fuzz-build fuzz-targets fuzz-check
-fuzz-targets: $(FUZZ_BINS)
+.PHONY: fuzz fuzz-smoke fuzz-seeds fuzz-build fuzz-targets fuzz-check
+fuzz-targets: $(if $(FUZZ),$(addprefix $(B)/tests/fuzz/fuzz_,$(FUZZ)),$(FUZZ_BINS))
 fuzz-check:
 	@echo 'int main(void) { return 0; }' | $(FUZZ_CC) -x c -fsanitize=address,undefined -o /dev/null - 2>/dev/null || \
 	{ echo "fuzz: $(FUZZ_CC) with its sanitizers is not here; install clang and libclang-rt-14-dev ('make deps')," \
@@ -42,10 +42,8 @@ fuzz-check:
 fuzz-build: fuzz-check
 	@$(FUZZ_MAKE) fuzz-targets
 fuzz: fuzz-build
-	@tests/fuzz/run.sh $(FUZZ_B) $(FUZZ_SECONDS)
+	@FUZZ_SEED=$(FUZZ_SEED) tests/fuzz/run.sh $(FUZZ_B) $(FUZZ_SECONDS) $(FUZZ)
 fuzz-smoke: fuzz-build
-	@tests/fuzz/run.sh $(FUZZ_B) 20
+	@FUZZ_SEED=$(or $(FUZZ_SEED),1) tests/fuzz/run.sh $(FUZZ_B) 20 $(FUZZ)
 fuzz-seeds: fuzz-build
-	@tests/fuzz/run.sh $(FUZZ_B) 0
-fuzz-selftest: fuzz-build
-	@tests/fuzz/selftest.sh $(FUZZ_B)
+	@tests/fuzz/run.sh $(FUZZ_B) 0 $(FUZZ)

@@ -3,6 +3,7 @@
 # one line that counts them; SECONDS 0: run the seeds only, which is the same each time. New inputs go to
 # BUILD-DIR/corpus/TARGET, the one that failed to BUILD-DIR/crashes, with the command that repeats it. Failures: any
 # report of ASan, UBSan or LeakSanitizer, a broken MUST(), an input that takes longer than 30 s, more than 2 GiB.
+#   FUZZ_SEED=N   the same choices each time, and nothing kept from earlier runs; how far they get is the machine's
 set -u
 B=$1 seconds=$2
 shift 2
@@ -16,11 +17,15 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}print_stacktrace=1"
 
 for t; do
         corpus="$B/corpus/$t" log="$B/fuzz_$t.log"
+        if [ -n "${FUZZ_SEED:-}" ]; then
+                corpus="$B/corpus-seeded/$t"
+                rm -rf "$corpus"
+        fi
         mkdir -p "$corpus"
         seeds=
         [ ! -d "$here/corpus/$t" ] || seeds="$here/corpus/$t"
         [ "$t" != conf ] || seeds="$seeds $here/../golden/conf"
-        limit="-max_total_time=$seconds"
+        limit="-max_total_time=$seconds ${FUZZ_SEED:+-seed=$FUZZ_SEED}"
         [ "$seconds" -gt 0 ] || limit="-runs=0"
         case $t in text | conf) length="-max_len=4096" ;; *) length="-max_len=700 -len_control=0" ;; esac
         if nice -n 19 "$B/tests/fuzz/fuzz_$t" $limit -timeout=30 -rss_limit_mb=2048 $length \
