@@ -62,11 +62,14 @@ uint64_t stream_total(struct stream *s)
 {
         struct abi_ctl *ctl = s->ctl;
         for (int tries = 0; tries < STREAM_TOTAL_TRIES; tries++) {
-                /* [redo.r] acquire, pairs with [redo.w]. */
-                uint64_t armed = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
+                /* retired before armed, or a slot whose freeing began between the two would count twice: added to
+                 * retired already, and not yet cleared. [slot.r] acquire, pairs with [slot.w]: if it was begun before,
+                 * armed tells; if it is over by then, [redo.r] acquire, pairs with [redo.w], shows the slot cleared. */
                 uint64_t retired = atomic_load_explicit(&ctl->retired_messages, memory_order_acquire);
+                uint64_t armed = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
                 uint64_t total = stream_sum(ctl, retired);
-                atomic_thread_fence(memory_order_acquire); /* the counts before the second look */
+                /* [redo.r] acquire fence: whoever sees a slot cleared sees, in the second look, that retired grew. */
+                atomic_thread_fence(memory_order_acquire);
                 if (!armed && !atomic_load_explicit(&ctl->redo.armed, memory_order_relaxed) &&
                     retired == atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed))
                         return total;

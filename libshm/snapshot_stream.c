@@ -269,9 +269,11 @@ static void snapshot_sum(const struct abi_ctl *ctl, struct torc_stream_info *inf
 {
         struct snapshot_sums sums = {0};
         for (int tries = 0; tries < 8; tries++) {
-                uint64_t before = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
+                /* As stream_total(): retired before armed. [slot.r] acquire, pairs with [slot.w]; [redo.r] acquire, pairs
+                 * with [redo.w]; [redo.r] acquire fence: the counts come before the second look. */
                 uint64_t retired = atomic_load_explicit(&ctl->retired_messages, memory_order_acquire);
                 uint64_t retired_missed = atomic_load_explicit(&ctl->retired_missed, memory_order_acquire);
+                uint64_t before = atomic_load_explicit(&ctl->redo.armed, memory_order_acquire);
                 snapshot_add_up(ctl, &sums);
                 atomic_thread_fence(memory_order_acquire);
                 if (!before && !atomic_load_explicit(&ctl->redo.armed, memory_order_relaxed) &&
