@@ -1,7 +1,8 @@
 #!/bin/sh
 # run.sh [--large] [PATTERN...] - check the models of the protocol with spin, each instance exhaustively, and check that
 # each rule of the protocol is needed: with the rule left out (-DBROKEN_...), spin has to find a counterexample. One line
-# an instance, then a line that counts them. PATTERN picks instances by a part of their line in `instances`.
+# an instance, with its states and the time of the search, then a line that counts them. PATTERN picks instances by a part
+# of their line in `instances`.
 #   --large      the bigger instances, which take minutes and gigabytes each
 #   TORC_MODEL_JOBS (2), TORC_MODEL_SECONDS (240), TORC_MODEL_MB (3000)   bounds, the last two for each instance
 # To see a counterexample: tests/model/run.sh --trail PATTERN
@@ -27,13 +28,15 @@ check() {
                 errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' log)
                 found=$(sed -n 's/^pan:[0-9]*: \(assertion violated\|invalid end state\).*/\1/p' log | head -n 1)
                 states=$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' log)
+                took=$(sed -n 's/^pan: elapsed time \([0-9.]*\) seconds.*/\1/p' log)
+                took="$states states, ${took:-?} s"
                 if grep -q -e 'out of memory' -e 'memory limit' -e 'max search depth too small' -e 'Search not completed' log &&
                         [ -z "$found" ]; then
                         result=$(grep -h -m 1 -e memory -e 'max search depth' log)
                 elif [ "$expect" = bad ] && [ -n "$found" ]; then
-                        verdict=ok result="counterexample: $found"
+                        verdict=ok result="counterexample: $found; $took"
                 elif [ "$expect" != bad ] && [ "$errors" = 0 ]; then
-                        verdict=ok result="$states states"
+                        verdict=ok result=$took
                 elif [ -z "$result" ]; then
                         result=${found:-$([ "$errors" = 0 ] && echo "no counterexample" || tail -n 1 log)}
                 fi
