@@ -138,6 +138,7 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 include tests/fuzz/fuzz.mk
+include tests/crash/crash.mk
 include bench/bench.mk
 include tests/cross/cross.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
@@ -186,6 +187,7 @@ help:
 	@echo "  make aarch64     the library and its tests on AArch64, under qemu-user; TESTS likewise"
 	@echo "  make bench       measure speed; make bench-quick: its target table in a minute; make bench-count: instructions"
 	@echo "  make model       the protocol's models, exhaustively; tests/model/run.sh --large: bigger instances"
+	@echo "  make crash       kill and stop each role behind each store; TORC_CRASH_PASSES=9: at more of its passes"
 	@echo "  make fuzz-smoke  fuzzers, 20 s each; make fuzz: 10 minutes each"
 	@echo "  make test-the-tests  each gate finds the bugs planted for it (tests/planted); PLANTED=\"word ...\": those"
 	@echo "  make labels      atomic pairs agree with docs/ARCHITECTURE.md"

@@ -77,6 +77,7 @@ enum limit_bar limit_refresh(struct stream *s, const struct segment *seg, uint64
         if (min < r->base)
                 return bar; /* damaged: do not let it widen the licence */
         bool enough = need <= min + r->capacity;
+        FAULT(limit_refresh_due); /* who joins from here on is not in the minimum */
         ring_raise_limit(r, (enough ? ring_keep_history(r, need, min) : min) + r->capacity);
         return enough ? LIMIT_NONE : bar;
 }
