@@ -117,6 +117,9 @@ static int access_reopen(struct stream *s)
 static void access_fill(struct stream *s, uint32_t slot, const char *name)
 {
         struct abi_producer *p = &s->ctl->producer[slot];
+        /* [copy.w] release fence, pairs with [copy.r]: the word that says FREE was read or stored before, the record changes
+         * after. */
+        atomic_thread_fence(memory_order_release);
         memset(p->name, 0, sizeof p->name);
         FAULT(access_fill_clear_name);
         memset(p->fencer, 0, sizeof p->fencer);
@@ -271,7 +274,8 @@ void access_detach(struct stream *s, uint32_t slot, uint64_t gen)
                 stream_retire_producer(s, slot);
                 stream_wake_all(s);
         } else if (rc != TORC_EREMOVED && ours) {
-                /* By CAS: the holder may be about to fence us, which is as good. */
+                /* By CAS: the holder may be about to fence us, which is as good. [slot.w] acq_rel, pairs with [slot.r]: what
+                 * we settled comes before the word that says we hold nothing. */
                 atomic_compare_exchange_strong_explicit(&p->word, &word, ABI_WORD(gen, ABI_PRODUCER_FENCED),
                                                         memory_order_acq_rel, memory_order_relaxed);
                 FAULT(access_detach_fenced);

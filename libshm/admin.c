@@ -172,7 +172,8 @@ int torc_stream_kick(struct torc_bus *bus, const char *stream, uint64_t ref)
                 return rc;
         rc = stream_lock(&v.stream, wait_mono_ns() + STREAM_LOCK_NS);
         if (rc == 0) {
-                uint64_t word = atomic_load_explicit(&v.stream.ctl->consumer[slot].word, memory_order_acquire);
+                /* relaxed: the lock orders. */
+                uint64_t word = atomic_load_explicit(&v.stream.ctl->consumer[slot].word, memory_order_relaxed);
                 rc = ABI_CONSUMER_GEN(word) == ref >> 16 ? limit_kick(&v.stream, slot) : -ENOENT;
                 stream_reclaim(&v.stream);
                 stream_unlock(&v.stream);
@@ -266,7 +267,8 @@ static void admin_sweep(struct torc_bus *bus)
 /* Note the dead in `dead`, one bit a slot; returns how many. */
 static uint32_t admin_find_dead(struct torc_bus *bus, uint64_t *gens)
 {
-        uint32_t n = 0, top = atomic_load_explicit(&bus->map->peer_top, memory_order_acquire);
+        /* relaxed: a bound for the search; who attaches meanwhile is not dead. Each slot's word orders its record. */
+        uint32_t n = 0, top = atomic_load_explicit(&bus->map->peer_top, memory_order_relaxed);
         for (uint32_t i = 0; i < top && i < ABI_PEERS; i++) {
                 uint64_t word = atomic_load_explicit(&bus->map->peer[i].word, memory_order_acquire); /* [peer.r] */
                 bool dead = ABI_WORD_STATE(word) == ABI_PEER_ATTACHED && !bus_peer_alive(bus, i, ABI_WORD_GEN(word));

@@ -208,10 +208,13 @@ static int bus_take_slot(struct torc_bus *bus)
                                 continue;
                         bus->slot = i;
                         bus->gen = ABI_WORD_GEN(word) + 1;
-                        /* A dead peer's slot: now that we hold its lock it must not look alive, with our pid. */
+                        /* A dead peer's slot: now that we hold its lock it must not look alive, with our pid. [peer.w]
+                         * release, pairs with [peer.r]. */
                         atomic_store_explicit(&map->peer[i].word, ABI_WORD(ABI_WORD_GEN(word), ABI_PEER_FREE),
                                               memory_order_release);
                         FAULT(bus_take_slot_word);
+                        /* [copy.w] release fence, pairs with [copy.r]: no part of the new record without this word. */
+                        atomic_thread_fence(memory_order_release);
                         if (i >= top) {
                                 atomic_store_explicit(&map->peer_top, i + 1, memory_order_relaxed);
                                 FAULT(bus_take_slot_top);
@@ -259,7 +262,8 @@ int bus_free_dead_peer(struct torc_bus *bus, uint32_t slot, uint64_t gen)
         if (bus_peer_alive(bus, slot, gen))
                 return -EAGAIN;
         uint64_t word = ABI_WORD(gen, ABI_PEER_ATTACHED);
-        /* By CAS: an attacher may have taken the slot over meanwhile, with the next generation. */
+        /* By CAS: an attacher may have taken the slot over meanwhile, with the next generation. [peer.w] acq_rel, pairs
+         * with [peer.r]: what cleaned up after it comes before the slot is free. */
         atomic_compare_exchange_strong_explicit(&bus->map->peer[slot].word, &word, ABI_WORD(gen, ABI_PEER_FREE),
                                                 memory_order_acq_rel, memory_order_relaxed);
         FAULT(bus_free_dead_peer);

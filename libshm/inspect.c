@@ -133,7 +133,8 @@ static bool inspect_read_peer(const struct torc_inspector *in, uint32_t slot, st
         };
         inspect_text(to->name, sizeof to->name, from->name, sizeof from->name);
         inspect_text(to->tags, sizeof to->tags, from->tags, sizeof from->tags);
-        /* ... if it is the same still. Acquire fence: the copies above come before this look. */
+        /* ... if it is the same still. [copy.r] acquire fence, pairs with [copy.w]: if a copy above is of the next
+         * occupant's record, this look finds another word. */
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&from->word, memory_order_relaxed) != word)
                 return false;
@@ -145,7 +146,8 @@ static bool inspect_read_peer(const struct torc_inspector *in, uint32_t slot, st
 
 static int inspect_take_peers(struct torc_inspector *in, struct torc_snapshot *snap)
 {
-        uint32_t top = atomic_load_explicit(&inspect_bus(in)->peer_top, memory_order_acquire);
+        /* relaxed: a bound for the search; each slot's word orders its record. */
+        uint32_t top = atomic_load_explicit(&inspect_bus(in)->peer_top, memory_order_relaxed);
         if (top > ABI_PEERS)
                 top = ABI_PEERS; /* damaged: free slots are told by their words anyway */
         memset(in->peer_at, 0, sizeof in->peer_at);

@@ -145,7 +145,7 @@ static void join_announce(struct torc_consumer *c, const struct join_start *star
         struct abi_consumer *rec = consumer_record(c);
         uint64_t word = atomic_load_explicit(&rec->word, memory_order_relaxed);
         c->gen = (ABI_CONSUMER_GEN(word) + 1) & 0xfffff;
-        /* relaxed: ordered by the word. */
+        /* relaxed: ordered by the word below. */
         atomic_store_explicit(&rec->peer_slot, c->stream.bus->slot, memory_order_relaxed);
         FAULT(join_announce_peer_slot);
         atomic_store_explicit(&rec->peer_gen, c->stream.bus->gen, memory_order_relaxed);
@@ -271,10 +271,11 @@ static void join_count_missed(struct torc_consumer *c, uint64_t missed)
         struct abi_consumer *rec = consumer_record(c);
         c->count += missed;
         c->missed += missed;
-        /* relaxed: counters with one writer. count first, so that a monitor that adds what is still to be noted
-         * never counts it twice. */
+        /* relaxed: counters with one writer. */
         atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
         FAULT(join_missed_count);
+        /* [missed.w] release, pairs with [missed.r]: count first, so that a monitor that adds what is still to be noted
+         * never counts it twice. */
         atomic_store_explicit(&rec->missed, c->missed, memory_order_release);
         FAULT(join_missed);
 }
@@ -291,7 +292,7 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
 {
         uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
         int rc = join_place(c, start, mark);
-        /* What a JOINING consumer needs is not deleted: it was kicked, or the whole stream was removed. */
+        /* What a JOINING consumer needs is not deleted: it was kicked, or the whole stream was removed. [slot.r] acquire. */
         if (rc == -ENOENT && atomic_load_explicit(&consumer_record(c)->word, memory_order_acquire) == word &&
             stream_state(&c->stream) != ABI_STREAM_REMOVED)
                 return TORC_ECORRUPT;
@@ -301,7 +302,7 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
                 join_count_missed(c, join_gap(c, mark));
                 consumer_publish(c);
         }
-        /* By CAS: we may have been kicked. release: the cursor comes first. */
+        /* By CAS: we may have been kicked. [slot.w] release, pairs with [slot.r]: the cursor comes first. */
         if (!atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
                                                      ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
                                                      memory_order_acq_rel, memory_order_relaxed))
@@ -350,6 +351,9 @@ static int join_once(struct torc_consumer *c, const struct torc_consumer_config 
         if (rc == 0) {
                 struct abi_consumer *rec = consumer_record(c);
                 const char *name = config->name ? config->name : s->bus->peer_name;
+                /* [copy.w] release fence, pairs with [copy.r]: the word that says FREE was read before, the record
+                 * changes after. */
+                atomic_thread_fence(memory_order_release);
                 memset(rec->name, 0, sizeof rec->name);
                 FAULT(join_clear_name);
                 snprintf(rec->name, sizeof rec->name, "%s", name);
@@ -462,6 +466,7 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
 static void join_step_back(struct torc_consumer *c, unsigned state)
 {
         uint64_t word = ABI_CONSUMER_WORD(state, c->gen, 0);
+        /* [kick.w] acq_rel, pairs with [kick.r] and [slot.r]: our reads are done before the word that gives the bytes up. */
         atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
                                                 ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
                                                 memory_order_acq_rel, memory_order_relaxed);

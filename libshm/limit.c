@@ -197,6 +197,7 @@ int limit_kick_laggards(struct stream *s, const struct segment *seg, uint64_t ne
         uint32_t top = atomic_load_explicit(&s->ctl->consumer_top, memory_order_relaxed);
         for (uint32_t i = 0; i < top && i < ABI_CONSUMERS; i++) {
                 struct abi_consumer *c = &s->ctl->consumer[i];
+                /* [cursor.r] acquire, pairs with [cursor.w]: a cursor is never older than its segment. */
                 uint64_t segment = atomic_load_explicit(&c->segment, memory_order_acquire);
                 uint64_t cursor = segment < r->number ? r->base
                                                       : atomic_load_explicit(&c->cursor, memory_order_acquire);

@@ -438,6 +438,7 @@ enum ring_result ring_recover(const struct ring *r, uint64_t p, ring_alive_fn *a
 enum ring_result ring_reap(const struct ring *r, unsigned slot, ring_alive_fn *alive, void *arg, uint32_t *holes)
 {
         struct abi_intent *intent = &r->seg->intent[slot];
+        /* [intent.r] acquire, pairs with [intent.w]. Its end is not followed by another: the owner is dead. */
         uint64_t start = atomic_load_explicit(&intent->start, memory_order_acquire);
         if (start == ABI_NO_INTENT)
                 return RING_OK;

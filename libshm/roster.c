@@ -88,6 +88,8 @@ static void roster_fill(const struct stream *s, uint32_t slot, uint64_t word, ui
                         struct torc_consumer_info *info)
 {
         const struct abi_consumer *c = &s->ctl->consumer[slot];
+        /* [missed.r] acquire, pairs with [missed.w]: what is noted as missed stands in count too. */
+        uint64_t missed = atomic_load_explicit(&c->missed, memory_order_acquire);
         uint64_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
         *info = (struct torc_consumer_info){
                 .ref = roster_ref(slot, word),
@@ -96,8 +98,7 @@ static void roster_fill(const struct stream *s, uint32_t slot, uint64_t word, ui
                 .segment = atomic_load_explicit(&c->segment, memory_order_relaxed),
                 .stats = {
                         .bytes = atomic_load_explicit(&c->bytes, memory_order_relaxed),
-                        .missed_messages = atomic_load_explicit(&c->missed, memory_order_relaxed) +
-                                           atomic_load_explicit(&c->overtaken, memory_order_relaxed),
+                        .missed_messages = missed + atomic_load_explicit(&c->overtaken, memory_order_relaxed),
                         .missed_bytes = atomic_load_explicit(&c->missed_bytes, memory_order_relaxed),
                         .attached_ns = atomic_load_explicit(&c->attached_ns, memory_order_relaxed),
                 },

@@ -70,7 +70,8 @@ static enum snapshot_slot snapshot_producer(const struct torc_inspector *in, con
                 p->fencer_pid = (int64_t)(fence & UINT32_MAX);
                 inspect_text(p->fencer_name, sizeof p->fencer_name, from->fencer, sizeof from->fencer);
         }
-        /* Acquire fence: the copies above come before this look. */
+        /* [copy.r] acquire fence, pairs with [copy.w]: if a copy above is of the next occupant's record, this look finds
+         * another word. */
         atomic_thread_fence(memory_order_acquire);
         if (atomic_load_explicit(&from->word, memory_order_relaxed) != word)
                 return SLOT_CHANGED;
@@ -141,10 +142,10 @@ static enum torc_connection snapshot_connection(unsigned state, bool alive)
 static void snapshot_consumer_counts(const struct abi_consumer *from, uint64_t word, struct torc_consumer_info *c)
 {
         /* relaxed: counters of a consumer that goes on reading; each is right, together they are of about one time.
-         */
-        uint64_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
-        uint64_t missed = atomic_load_explicit(&from->missed, memory_order_relaxed) +
+         * But [missed.r] acquire, pairs with [missed.w]: what is noted as missed stands in count too. */
+        uint64_t missed = atomic_load_explicit(&from->missed, memory_order_acquire) +
                           atomic_load_explicit(&from->overtaken, memory_order_relaxed);
+        uint64_t count = atomic_load_explicit(&from->count, memory_order_relaxed);
         c->stats.messages = count > missed ? count - missed : 0;
         c->stats.bytes = atomic_load_explicit(&from->bytes, memory_order_relaxed);
         c->stats.missed_bytes = atomic_load_explicit(&from->missed_bytes, memory_order_relaxed);
@@ -172,7 +173,7 @@ static enum snapshot_slot snapshot_consumer(const struct torc_inspector *in, con
         c->cursor = atomic_load_explicit(&from->cursor, memory_order_acquire);
         snapshot_consumer_counts(from, word, c);
         inspect_text(c->name, sizeof c->name, from->name, sizeof from->name);
-        atomic_thread_fence(memory_order_acquire); /* the copies above come before this look */
+        atomic_thread_fence(memory_order_acquire); /* [copy.r] as above */
         if (ABI_CONSUMER_GEN(atomic_load_explicit(&from->word, memory_order_relaxed)) != ABI_CONSUMER_GEN(word))
                 return SLOT_CHANGED;
         if (peer_slot >= ABI_PEERS)

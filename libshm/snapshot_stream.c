@@ -223,7 +223,7 @@ static int snapshot_access(const struct abi_ctl *ctl, struct torc_stream_info *i
 
 static bool snapshot_owner(const struct abi_ctl *ctl, struct torc_stream_info *info)
 {
-        uint64_t owner = atomic_load_explicit(&ctl->owner, memory_order_acquire);
+        uint64_t owner = atomic_load_explicit(&ctl->owner, memory_order_acquire); /* [slot.r] */
         if (owner > ABI_PRODUCERS)
                 return false;
         for (size_t i = 0; owner && i < info->n_producers; i++) {
@@ -244,8 +244,8 @@ struct snapshot_sums {
 /* What slots count now, and what those that were freed had counted. relaxed: counters. */
 static void snapshot_add_up(const struct abi_ctl *ctl, struct snapshot_sums *sums)
 {
-        uint32_t producers = atomic_load_explicit(&ctl->producer_top, memory_order_acquire);
-        uint32_t consumers = atomic_load_explicit(&ctl->consumer_top, memory_order_acquire);
+        uint32_t producers = atomic_load_explicit(&ctl->producer_top, memory_order_acquire); /* [slot.r] */
+        uint32_t consumers = atomic_load_explicit(&ctl->consumer_top, memory_order_acquire); /* [slot.r] */
         sums->messages = atomic_load_explicit(&ctl->retired_messages, memory_order_relaxed);
         sums->bytes = atomic_load_explicit(&ctl->retired_bytes, memory_order_relaxed);
         sums->missed = atomic_load_explicit(&ctl->retired_missed, memory_order_relaxed);
@@ -256,7 +256,8 @@ static void snapshot_add_up(const struct abi_ctl *ctl, struct snapshot_sums *sum
         for (uint32_t i = 0; i < consumers && i < ABI_CONSUMERS; i++) {
                 const struct abi_consumer *c = &ctl->consumer[i];
                 uint64_t word = atomic_load_explicit(&c->word, memory_order_acquire); /* [slot.r] */
-                sums->missed += atomic_load_explicit(&c->missed, memory_order_relaxed);
+                /* [missed.r] acquire, pairs with [missed.w]: what is noted as missed stands in count too. */
+                sums->missed += atomic_load_explicit(&c->missed, memory_order_acquire);
                 uint64_t count = atomic_load_explicit(&c->count, memory_order_relaxed);
                 if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED) /* it has not heard of these yet */
                         sums->missed += ABI_CONSUMER_CUT_OFF(word, count);

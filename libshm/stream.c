@@ -387,6 +387,7 @@ static int stream_redo(struct stream *s)
         redo_let_go(&ready, &redo);
         if (rc)
                 return rc;
+        /* [redo.w] release, pairs with [redo.r]: all of the change comes before the record is cleared. */
         atomic_store_explicit(&shared->armed, 0, memory_order_release);
         FAULT(stream_redo_cleared);
         stream_wake_all(s);
@@ -415,6 +416,7 @@ int change_apply(struct change *c, struct stream *s)
         FAULT(change_apply_armed);
         rc = redo_carry_out(s, &c->redo, &ready);
         if (rc == 0) {
+                /* [redo.w] release, as in stream_redo(). */
                 atomic_store_explicit(&shared->armed, 0, memory_order_release);
                 FAULT(change_apply_cleared);
         }

@@ -1,10 +1,13 @@
 #!/bin/sh
 # labels.sh - every atomic pair named in the code has both sides there and a row in docs/ARCHITECTURE.md, and the table
-# names no pair that the code does not have.
+# names no pair that the code does not have. Every acquire, release and seq_cst access or fence in libshm carries the label
+# of its pair: on its line, or in a comment not more than eight lines above it in the same function.
 set -eu
 cd "$(dirname "$0")/.."
 bad=0
-code=$(cat libshm/*.c libshm/*.h | grep -o '\[[a-z]*\.[wr]\]' | sort -u)
+# Each comment on a line of its own, without the partners it names: those are the other side's labels.
+code=$(cat libshm/*.c libshm/*.h | tr '\n' ' ' | sed -E 's|\*/|\n|g' | sed -E 's/ +\* +/ /g; s/ +/ /g' |
+        sed -E 's/pairs? with( and|,| \[[a-z]+\.[wr]\])+//g' | grep -o '\[[a-z]*\.[wr]\]' | sort -u)
 table=$(grep -o '^| \[[a-z]*\.w\]' docs/ARCHITECTURE.md | grep -o '[a-z]*\.w' | sed 's/\.w//' | sort -u)
 pairs=$(echo "$code" | sed 's/\[\([a-z]*\)\..\]/\1/' | sort -u)
 for p in $pairs; do
@@ -21,5 +24,13 @@ if grep -nE 'atomic_(load|store|exchange|fetch_[a-z]+|compare_exchange_[a-z]+)\(
         echo "labels: an atomic access without an explicit order"
         bad=1
 fi
+# An order without a label is an order that nobody has argued for.
+awk 'FNR == 1 || /^}/ { last = -99 }
+     /\[[a-z]+\.[wr]\]/ { last = FNR }
+     /memory_order_(acquire|release|acq_rel|seq_cst)/ && !/^ *\/?\*/ && FNR - last > 8 {
+             printf "labels: %s:%d: an order without its pair\n", FILENAME, FNR
+             found = 1
+     }
+     END { exit found }' libshm/*.c libshm/*.h || bad=1
 [ $bad -eq 0 ] && echo "labels: $(echo "$pairs" | wc -l) pairs, code and docs/ARCHITECTURE.md agree"
 exit $bad
