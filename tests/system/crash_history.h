@@ -48,7 +48,7 @@ static const char *const survivor_name[SURVIVORS] = {"a reader that was never ki
                                                      "the wait for an owner", "the machine"};
 
 struct history {
-        _Atomic int stop;                       /* 1: producers end, 2: all end */
+        _Atomic int stop;                       /* 1: senders end, 2: all end */
         _Atomic uint32_t senders;               /* handed out */
         _Atomic uint32_t n_logs;
         _Atomic int64_t stall_ns[SURVIVORS];    /* the longest */

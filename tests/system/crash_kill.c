@@ -114,13 +114,14 @@ static void campaign_kill(struct campaign *c, unsigned kills)
         }
 }
 
+/* The last kills are of senders, when nobody else sends any more: what they leave in the ring is the readers' to mend. */
 static void campaign_stop(struct campaign *c)
 {
-        for (size_t i = 0; i < c->n_victims; i++)
-                victim_kill(c, &c->victim[i]);
         atomic_store(&c->h->stop, 1);
         for (size_t i = 0; i < 4; i++)
                 child_join(&c->sender[i]);
+        for (size_t i = c->n_victims; i-- > 0;)
+                victim_kill(c, &c->victim[i]);
         atomic_store(&c->h->stop, 2);
         for (size_t i = 0; i < 4; i++)
                 child_join(&c->auditor[i]);
