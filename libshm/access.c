@@ -80,6 +80,8 @@ static int access_own(struct stream *s, uint32_t slot, bool fence)
         bool same = !memcmp(ctl->owner_name, p->name, sizeof p->name);
         if (fence || !(virgin || same) || stream_state(s) != ABI_STREAM_OPEN) {
                 epoch += fence || !(virgin || same);
+                if (epoch > UINT32_MAX) /* segments and ids hold 32 bits: the next would be 0, older than all (A2) */
+                        return TORC_ENOCAPACITY;
                 segment++;
                 rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
                 if (rc)
@@ -296,7 +298,9 @@ int access_fence_all(struct stream *s, uint32_t *epoch_out)
         struct change c;
         change_init(&c);
         /* A stream that has ended is sealed already, and opens with its next producer, not with this. */
-        if (stream_state(s) == ABI_STREAM_OPEN)
+        if (epoch > UINT32_MAX)
+                rc = TORC_ENOCAPACITY; /* as in access_own() */
+        else if (stream_state(s) == ABI_STREAM_OPEN)
                 rc = change_successor(&c, s, ctl->config.capacity, (uint32_t)epoch);
         if (rc == 0) {
                 c.redo.epoch = (uint32_t)epoch;

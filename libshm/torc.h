@@ -265,7 +265,8 @@ struct torc_producer_status {
  *           TORC_EEXISTS      TORC_CREATE_ONLY and the stream existed; *producer is set and usable
  *           TORC_EBUSY        access refused: see enum torc_access; torc_stream_access() tells who holds it
  *           TORC_ENAME        bad stream or producer name     TORC_ECAPACITY    capacity out of range
- *           TORC_ENOCAPACITY  256 producers or 64 waiters     TORC_ETAGS        bad online_tags
+ *           TORC_ENOCAPACITY  256 producers or 64 waiters; the last of 2^32 epochs has its owner
+ *           TORC_ETAGS        bad online_tags
  *           TORC_EFENCED      a fencing owner came while it was being opened
  *           TORC_ECORRUPT  TORC_EVERSION  TORC_EFORKED  TORC_EDETACHED
  *           -ETIMEDOUT        10 s: a process was stopped while it held the stream's lock. Continue or end it

@@ -241,7 +241,7 @@ int torc_stream_remove(struct torc_bus *bus, const char *stream);
 
 /*
  * torc_stream_fence - shut every producer out without becoming one: seal, epoch + 1, new segment, waiters fail.
- * epoch        out, or NULL: the new epoch.
+ * epoch        out, or NULL: the new epoch. TORC_ENOCAPACITY: the last of 2^32 is reached.
  */
 int torc_stream_fence(struct torc_bus *bus, const char *stream, uint32_t *epoch);
 
