@@ -70,6 +70,8 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALLCFLAGS) $(EXTRA_$(firstword $(subst /, ,$*))) -MMD -MP -c -o $@ $<
 
+# Pairing up scalar stores into vectors costs more than it saves in the short paths of a send.
+EXTRA_libshm = -fno-tree-slp-vectorize
 EXTRA_conf = $(BSD_CFLAGS)
 EXTRA_supervisor = $(BSD_CFLAGS)
 EXTRA_tui = $(BSD_CFLAGS)

@@ -4,8 +4,9 @@
 #   --check   compare with bench/instructions.txt; fail if a figure grew by more than 3 %
 #   --keep    write bench/instructions.txt
 #
-# Two runs that differ by 20480 messages only: what is not per message cancels out. The counts are the same on any machine
-# with the same compiler and C library; the kernel is not counted, and nobody sleeps, so there is no system call to count.
+# Counted is what runs inside the library's two calls, the callback of torc_consumer_poll() included. Two runs that differ by
+# 20480 messages only: what is not per message cancels out. The counts are the same on any machine with the same compiler and
+# C library; the kernel is not counted, and nobody sleeps, so there is no system call to count.
 set -eu
 here=$(dirname "$0")
 mode=print
@@ -19,7 +20,9 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 count() { # BATCH MESSAGES
-        valgrind --tool=callgrind --callgrind-out-file="$tmp/out" "$program" "$1" "$2" >"$tmp/log" 2>&1 ||
+        valgrind --tool=callgrind --callgrind-out-file="$tmp/out" --toggle-collect=torc_producer_send \
+                --toggle-collect=torc_producer_send_batch --toggle-collect=torc_consumer_recv \
+                --toggle-collect=torc_consumer_poll "$program" "$1" "$2" >"$tmp/log" 2>&1 ||
                 { cat "$tmp/log" >&2; exit 1; }
         sed -n 's/^summary: \([0-9]*\).*/\1/p;s/^totals: \([0-9]*\).*/\1/p' "$tmp/out" | head -n 1
 }

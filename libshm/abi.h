@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ABI_VERSION 1u
+#define ABI_VERSION 2u
 #define ABI_MAGIC_BUS 0x0073756263726f74ull /* "torcbus\0" read as a little-endian word */
 #define ABI_MAGIC_CTL 0x006c746363726f74ull /* "torcctl\0" */
 #define ABI_MAGIC_SEG 0x0067657363726f74ull /* "torcseg\0" */
@@ -384,7 +384,7 @@ struct abi_seg {
         uint64_t number; /* from 1 */
         uint64_t capacity;
         uint64_t base;   /* position of its first byte: where the predecessor was sealed */
-        uint64_t secret; /* stamps are mix(position xor secret) */
+        uint64_t secret; /* of the stamps: ring_stamp() */
         uint32_t epoch;
         uint32_t shard;
         uint64_t checksum; /* of the constants above, from head.version on */
@@ -411,7 +411,10 @@ static_assert(offsetof(struct abi_seg, checkpoint) == 192, "layout");
 static_assert(offsetof(struct abi_seg, intent) == 4096, "layout");
 static_assert(sizeof(struct abi_seg) == 20480, "layout");
 
-/* A frame: {stamp, info}, optional metadata block, payload, padding to 16 bytes. It never crosses the ring's end. */
+/*
+ * A frame: {stamp, info}, optional metadata block, payload, padding to 16 bytes, then up to three more units of 16 bytes
+ * (its slack) that put the frame after it at the beginning of a cache line. It never crosses the ring's end.
+ */
 struct abi_frame {
         _Atomic uint64_t stamp; /* W the claimer, last (release); R readers, first (acquire) */
         _Atomic uint64_t info;  /* length:32 | flags:16 | producer:16. length = metadata + payload bytes */
@@ -420,6 +423,8 @@ struct abi_frame {
 #define ABI_FRAME_PAD 1u     /* no message: fills up to the ring's end, or a claim that was given up */
 #define ABI_FRAME_ABORTED 2u /* with PAD: the producer died before it committed */
 #define ABI_FRAME_META 4u    /* a metadata block comes first */
+#define ABI_FRAME_SLACK_SHIFT 8u
+#define ABI_FRAME_SLACK_MASK 0x300u /* units of 16 bytes */
 #define ABI_INFO(length, flags, producer)                                                                        \
         ((uint64_t)(length) | ((uint64_t)(flags) << 32) | ((uint64_t)(producer) << 48))
 #define ABI_INFO_LENGTH(i) ((uint32_t)(i))

@@ -3,10 +3,12 @@
  *
  * A reader looks at one stamp, uses the bytes in place or copies them, and publishes its cursor. Under `disconnect` and
  * `skip` producers may take the bytes away while it reads; so it confirms afterwards that it is still ACTIVE, and what
- * it read is void if not.
+ * it read is void if not. The common case (a message without metadata stands there, and we were not disconnected) is in line, in
+ * consumer_take() and consumer_still_whole(); all others go through consumer_await() and consumer_confirm().
  */
 #include "consumer.h"
 
+#include "copy.h"
 #include "fault.h"
 #include "file.h"
 #include "meta.h"
@@ -22,11 +24,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#define CONSUMER_LINGERS 20         /* looks after a quick announcement: a waker's store is out of its buffer by then */
 #define CONSUMER_SPINS 100          /* looks before a sleep: about 3 us */
 #define CONSUMER_RUN 8               /* messages between misses that make a batch */
 #define CONSUMER_PAUSES 40           /* pauses to let one build up: about 1 us */
 #define CONSUMER_DOUBT_MAX 65536     /* short runs between two tries, at most */
-#define CONSUMER_LOOKS 64           /* misses to one look at tail */
+#define CONSUMER_LOOKS 64           /* quick misses to one that looks at the clock, */
+#define CONSUMER_LOOK_NS 1000000    /* and how often that one looks at tail, too */
 #define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
 
 static int consumer_arm(struct torc_consumer *c);
@@ -38,14 +42,15 @@ static int consumer_arm(struct torc_consumer *c);
 static void consumer_free_space(struct torc_consumer *c)
 {
         c->checked = c->position;
+        c->check_at = c->position + c->seg.ring.capacity / 8;
         wait_wake(&c->stream.ctl->space);
 }
 
-static void consumer_advance(struct torc_consumer *c, uint64_t next)
+static inline void consumer_advance(struct torc_consumer *c, uint64_t next)
 {
         c->position = next;
         consumer_publish(c);
-        if (next - c->checked > c->seg.ring.capacity / 8)
+        if (__builtin_expect(next > c->check_at, 0))
                 consumer_free_space(c);
 }
 
@@ -76,7 +81,7 @@ static int consumer_follow(struct torc_consumer *c)
         c->seg = next;
         consumer_publish(c);
         /* [cursor.w] release, pairs with [cursor.r]. */
-        atomic_store_explicit(&consumer_record(c)->segment, next.ring.number, memory_order_release);
+        atomic_store_explicit(&c->record->segment, next.ring.number, memory_order_release);
         FAULT(consumer_follow_segment);
         consumer_free_space(c);
         if (stream_lock(s, 0) == 0) { /* a chore: the next one does it if we cannot */
@@ -99,13 +104,19 @@ static int consumer_lagged(struct torc_consumer *c)
  * May there be news? Looks at the frame's stamp, at our own record and at a line of the ctl file that hardly ever changes;
  * not at tail, because each look at that takes its line away from the producers.
  */
-static bool consumer_ready(const struct torc_consumer *c)
+static inline bool consumer_ready(const struct torc_consumer *c)
 {
         if (ring_stamped(&c->seg.ring, c->position) || stream_current(&c->stream) != c->seg.ring.number ||
             stream_state(&c->stream) != ABI_STREAM_OPEN)
                 return true;
-        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
-        return ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
+        return atomic_load_explicit(&c->record->word, memory_order_relaxed) != c->active;
+}
+
+/* One that only tries, and has found nothing here before: is it so still? Costs four loads from lines that are ours or hardly
+ * ever written, so that it sees a message soon. */
+static inline bool consumer_quick_miss(struct torc_consumer *c)
+{
+        return c->idle_position == c->position && !consumer_ready(c) && ++c->misses % CONSUMER_LOOKS;
 }
 
 /*
@@ -135,7 +146,7 @@ static bool consumer_news(struct torc_consumer *c, bool *stuck)
         if (c->lagged)
                 return false; /* no place to come back to yet: what stands in the ring is not for us */
         enum ring_result result = ring_peek(&c->seg.ring, c->position, &frame);
-        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&c->record->word, memory_order_relaxed);
         bool end = result == RING_END && stream_current(&c->stream) == c->seg.ring.number &&
                    stream_state(&c->stream) == ABI_STREAM_OPEN;
         *stuck = result == RING_HOLE || end;
@@ -183,11 +194,14 @@ static int consumer_next(struct torc_consumer *c, struct ring_frame *frame)
                 return -EBUSY;
         if (c->lagged && (rc = consumer_lagged(c)))
                 return rc;
-        /* A miss costs little, CONSUMER_LOOKS in a row a whole look: claims without commit, ends without successor. */
+        /* A whole look, at times only, because it takes tail's line away from the producers: claims without commit, ends
+         * without successor. */
         if (!consumer_ready(c)) {
                 consumer_let_build_up(c);
-                if (++c->misses % CONSUMER_LOOKS)
+                int64_t now = ++c->misses % CONSUMER_LOOKS ? 0 : wait_mono_ns();
+                if (now - c->looked_ns < CONSUMER_LOOK_NS)
                         return -EAGAIN;
+                c->looked_ns = now;
         }
         for (;;) {
                 enum ring_result result = ring_peek(&c->seg.ring, c->position, frame);
@@ -239,14 +253,39 @@ static int consumer_confirm(struct torc_consumer *c, uint64_t position)
         return 0;
 }
 
+/* The same in the common case, where it is true; it tells nothing when it is not. */
+static inline bool consumer_still_whole(const struct torc_consumer *c, uint64_t position)
+{
+        /* [kick.r] acquire fence, pairs with [kick.w]: bytes that we read under a licence given after the kick come
+         * with the kick. */
+        atomic_thread_fence(memory_order_acquire);
+        return atomic_load_explicit(&c->record->word, memory_order_relaxed) == c->active && position >= c->history_until;
+}
+
 /* The message is delivered. */
-static void consumer_done(struct torc_consumer *c, const struct ring_frame *frame, size_t len)
+static inline void consumer_done(struct torc_consumer *c, const struct ring_frame *frame, size_t len)
 {
         c->count++;
         c->bytes += len;
-        atomic_store_explicit(&consumer_record(c)->bytes, c->bytes, memory_order_relaxed); /* relaxed: a counter */
+        atomic_store_explicit(&c->record->bytes, c->bytes, memory_order_relaxed); /* relaxed: a counter */
         FAULT(consumer_bytes);
         consumer_advance(c, frame->next);
+}
+
+/* Is there a message without metadata? Looks at the frame only, and tells nothing when it is not so. */
+static inline bool consumer_take(const struct torc_consumer *c, struct ring_frame *frame)
+{
+        return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
+}
+
+static inline void consumer_show(const struct torc_consumer *c, const struct ring_frame *frame, struct torc_view *view)
+{
+        *view = (struct torc_view){
+                .data = frame->body,
+                .len = frame->length,
+                .id = {.position = frame->position, .epoch = c->seg.ring.epoch, .shard = 0},
+                .producer = frame->producer,
+        };
 }
 
 /* Split a frame into metadata and payload. */
@@ -268,26 +307,41 @@ static int consumer_open_frame(const struct torc_consumer *c, const struct ring_
 
 /* ---- sleeping -------------------------------------------------------------------------------------------- */
 
-/* Nothing is ready: sleep until something may be. Returns 0 (look again), -ETIMEDOUT, -EINTR, TORC_ECANCELED. */
-static int consumer_sleep(struct torc_consumer *c, int64_t deadline)
+/* Look at the next frame for a while. */
+static bool consumer_spin(const struct torc_consumer *c, int looks)
 {
-        /* In skip mode it may be waiting for a place. */
-        struct abi_eventcount *ec = c->lagged ? &c->stream.ctl->access : &c->stream.ctl->data;
-        bool stuck;
-        for (int i = 0; i < CONSUMER_SPINS && !c->lagged; i++) {
+        for (int i = 0; i < looks && !c->lagged; i++) {
                 if (ring_stamped(&c->seg.ring, c->position))
-                        return 0;
+                        return true;
                 wait_pause();
         }
-        consumer_free_space(c);
-        uint32_t event = wait_announce(ec, ABI_WAIT_FUTEX);
-        if (consumer_news(c, &stuck))
+        return false;
+}
+
+/* Sleep, announced; the time it took tells how to be announced the next time (wait.h). */
+static int consumer_sleep_on(struct torc_consumer *c, struct abi_eventcount *ec, int64_t deadline)
+{
+        bool stuck, quick = c->woken_soon;
+        uint32_t event = quick ? wait_announce_quick(ec, ABI_WAIT_FUTEX) : wait_announce(ec, ABI_WAIT_FUTEX);
+        if ((quick && consumer_spin(c, CONSUMER_LINGERS)) || consumer_news(c, &stuck))
                 return 0;
         int rc = handle_take_cancel(&c->handle);
         if (rc)
                 return rc;
-        return handle_interrupted(&c->handle,
-                                  wait_sleep(ec, event, deadline, stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS));
+        int64_t slice = quick ? WAIT_QUICK_NS : stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS, begin = wait_mono_ns();
+        rc = wait_sleep(ec, event, deadline, slice);
+        c->woken_soon = wait_mono_ns() - begin < WAIT_QUICK_NS;
+        return handle_interrupted(&c->handle, rc);
+}
+
+/* Nothing is ready: sleep until something may be. Returns 0 (look again), -ETIMEDOUT, -EINTR, TORC_ECANCELED. */
+static int consumer_sleep(struct torc_consumer *c, int64_t deadline)
+{
+        if (consumer_spin(c, CONSUMER_SPINS))
+                return 0;
+        consumer_free_space(c);
+        /* In skip mode it may be waiting for a place. */
+        return consumer_sleep_on(c, c->lagged ? &c->stream.ctl->access : &c->stream.ctl->data, deadline);
 }
 
 /* The next message's frame by the deadline. */
@@ -304,6 +358,8 @@ static int consumer_await(struct torc_consumer *c, struct ring_frame *frame, int
                                 consumer_free_space(c);
                         if (c->handle.fd[CONSUMER_FD_POLL] >= 0)
                                 rc = consumer_arm(c);
+                        else
+                                c->idle_position = c->position;
                 }
                 if (rc)
                         return rc;
@@ -319,23 +375,8 @@ void torc_consumer_cancel(struct torc_consumer *c)
 
 /* ---- copying, viewing, polling --------------------------------------------------------------------------- */
 
-/*
- * Copy bytes that a producer may be overwriting: the one place where that race is by design. What was read is used only
- * after consumer_confirm(). Under ThreadSanitizer byte by byte through atomics, so that the copy is defined there.
- */
-static void consumer_copy(void *to, const void *from, size_t n)
-{
-#if defined(__SANITIZE_THREAD__)
-        const _Atomic unsigned char *src = from;
-        for (size_t i = 0; i < n; i++)
-                ((unsigned char *)to)[i] = atomic_load_explicit(&src[i], memory_order_relaxed);
-#else
-        memcpy(to, from, n);
-#endif
-}
-
-int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, int timeout_ms,
-                       struct torc_id *id)
+/* All cases of torc_consumer_recv(). */
+static int consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, int timeout_ms, struct torc_id *id)
 {
         int64_t deadline = wait_deadline(timeout_ms);
         for (;;) {
@@ -345,8 +386,8 @@ int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *l
                 if (rc)
                         return rc;
                 int bad = consumer_open_frame(c, &frame, &view);
-                if (!bad && view.len <= cap && view.len)
-                        consumer_copy(buf, view.data, view.len);
+                if (!bad && view.len <= cap)
+                        copy_out(buf, view.data, view.len);
                 rc = consumer_confirm(c, frame.position);
                 if (rc == TORC_ELAGGED && (rc = consumer_lagged(c)) == 0)
                         continue;
@@ -366,12 +407,36 @@ int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *l
         }
 }
 
+int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, int timeout_ms,
+                       struct torc_id *id)
+{
+        struct ring_frame frame;
+        if (handle_dead(&c->handle) || c->viewing)
+                return consumer_recv(c, buf, cap, len, timeout_ms, id);
+        if (!consumer_take(c, &frame)) {
+                if (timeout_ms == 0 && consumer_quick_miss(c))
+                        return -EAGAIN;
+                return consumer_recv(c, buf, cap, len, timeout_ms, id);
+        }
+        if (frame.length > cap)
+                return consumer_recv(c, buf, cap, len, timeout_ms, id);
+        copy_out(buf, frame.body, frame.length);
+        if (!consumer_still_whole(c, frame.position))
+                return consumer_recv(c, buf, cap, len, timeout_ms, id);
+        *len = frame.length;
+        if (id)
+                *id = (struct torc_id){.position = frame.position, .epoch = c->seg.ring.epoch, .shard = 0};
+        consumer_done(c, &frame, frame.length);
+        return 0;
+}
+
 int torc_consumer_try_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *len, struct torc_id *id)
 {
         return torc_consumer_recv(c, buf, cap, len, 0, id);
 }
 
-int torc_consumer_view(struct torc_consumer *c, struct torc_view *view, int timeout_ms)
+/* All cases of torc_consumer_view(). */
+static int consumer_view(struct torc_consumer *c, struct torc_view *view, int timeout_ms)
 {
         int64_t deadline = wait_deadline(timeout_ms);
         for (;;) {
@@ -391,9 +456,25 @@ int torc_consumer_view(struct torc_consumer *c, struct torc_view *view, int time
                         continue;
                 }
                 c->view = frame;
-                c->viewing = true;
+                c->view_length = view->len;
+                c->viewing = CONSUMER_VIEW;
                 return 0;
         }
+}
+
+int torc_consumer_view(struct torc_consumer *c, struct torc_view *view, int timeout_ms)
+{
+        if (handle_dead(&c->handle) || c->viewing)
+                return consumer_view(c, view, timeout_ms);
+        if (!consumer_take(c, &c->view)) {
+                if (timeout_ms == 0 && consumer_quick_miss(c))
+                        return -EAGAIN;
+                return consumer_view(c, view, timeout_ms);
+        }
+        consumer_show(c, &c->view, view);
+        c->view_length = c->view.length;
+        c->viewing = CONSUMER_VIEW;
+        return 0;
 }
 
 int torc_consumer_release(struct torc_consumer *c)
@@ -401,38 +482,73 @@ int torc_consumer_release(struct torc_consumer *c)
         int rc = handle_dead(&c->handle);
         if (rc)
                 return rc;
-        if (!c->viewing)
+        if (c->viewing != CONSUMER_VIEW)
                 return -EINVAL;
-        c->viewing = false;
-        rc = consumer_confirm(c, c->view.position);
-        if (rc)
+        c->viewing = 0;
+        if (!consumer_still_whole(c, c->view.position) && (rc = consumer_confirm(c, c->view.position)))
                 return rc == -EAGAIN ? TORC_ELAGGED : rc;
+        consumer_done(c, &c->view, c->view_length);
+        return 0;
+}
+
+/* Hand over one message, of whatever kind. */
+static int consumer_poll_one(struct torc_consumer *c, torc_message_fn *fn, void *arg, int *said)
+{
         struct torc_view view;
-        if (consumer_open_frame(c, &c->view, &view))
-                return TORC_ECORRUPT;
-        consumer_done(c, &c->view, view.len);
+        int rc = torc_consumer_view(c, &view, 0);
+        if (rc)
+                return rc;
+        *said = fn(&view, arg);
+        return torc_consumer_release(c);
+}
+
+/*
+ * Hand over plain messages as long as they come, at most `limit`. Returns 0, also when the next one is of another kind or not
+ * there; a callback's number, in *said too; or what consumer_confirm() said. What does not change meanwhile is read once.
+ */
+static int consumer_poll_run(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled,
+                             int *said)
+{
+        struct torc_view view = {.id = {.epoch = c->seg.ring.epoch}};
+        struct ring_frame frame;
+        int rc = 0;
+        while (*handled < limit && consumer_take(c, &frame)) {
+                view.data = frame.body;
+                view.len = frame.length;
+                view.id.position = frame.position;
+                view.producer = frame.producer;
+                c->viewing = CONSUMER_POLLING; /* the callback may not take the next one */
+                *said = fn(&view, arg);
+                c->viewing = 0;
+                if (__builtin_expect(!consumer_still_whole(c, frame.position), 0) &&
+                    (rc = consumer_confirm(c, frame.position)))
+                        return rc == -EAGAIN ? TORC_ELAGGED : rc;
+                consumer_done(c, &frame, frame.length);
+                ++*handled;
+                if (*said || (rc = handle_dead(&c->handle)))
+                        return rc;
+        }
         return 0;
 }
 
 int torc_consumer_poll(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled)
 {
+        int said = 0;
         *handled = 0;
-        while (*handled < limit) {
-                struct torc_view view;
-                int rc = torc_consumer_view(c, &view, 0);
-                if (rc == -EAGAIN && *handled)
-                        return 0;
+        while (*handled < limit && said == 0) {
+                int rc = handle_dead(&c->handle);
+                if (rc == 0 && c->viewing)
+                        rc = -EBUSY;
+                if (rc == 0)
+                        rc = consumer_poll_run(c, fn, arg, limit, handled, &said);
+                if (rc == 0 && *handled < limit && said == 0) {
+                        rc = consumer_poll_one(c, fn, arg, &said);
+                        *handled += rc == 0;
+                }
                 if (rc)
-                        return rc;
-                int said = fn(&view, arg);
-                rc = torc_consumer_release(c);
-                if (rc)
-                        return rc;
-                ++*handled;
-                if (said)
-                        return said;
+                        return rc == -EAGAIN && *handled ? 0 : rc;
         }
-        return 0;
+        return said;
 }
 
 /* ---- the pollable descriptor ----------------------------------------------------------------------------- */
@@ -523,7 +639,7 @@ static int consumer_arm(struct torc_consumer *c)
         ssize_t n = read(c->handle.fd[CONSUMER_FD_TIMER], &ticks, sizeof ticks);
         (void)n;
         /* relaxed: ordered by the announcement's fence. */
-        atomic_store_explicit(&consumer_record(c)->armed, 1, memory_order_relaxed);
+        atomic_store_explicit(&c->record->armed, 1, memory_order_relaxed);
         FAULT(consumer_armed);
         wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
         if (consumer_news(c, &stuck))

@@ -31,23 +31,11 @@ struct join_start {
 };
 
 /* Publish where we stand; the count with it (limit.c tells why twice). */
-void consumer_publish(struct torc_consumer *c)
-{
-        struct abi_consumer *rec = consumer_record(c);
-        atomic_store_explicit(&rec->count, c->count, memory_order_relaxed);
-        FAULT(consumer_publish_count);
-        /* [cursor.w] release, pairs with [cursor.r]: our reads are done before the licence to overwrite them. */
-        atomic_store_explicit(&rec->cursor, c->position, memory_order_release);
-        FAULT(consumer_publish_cursor);
-        atomic_store_explicit(&rec->count2, c->count, memory_order_release);
-        FAULT(consumer_publish_count2);
-}
-
 static void join_publish_segment(struct torc_consumer *c)
 {
         consumer_publish(c);
         /* [cursor.w] release: after the cursor, so that a reader of the new number finds a cursor in it. */
-        atomic_store_explicit(&consumer_record(c)->segment, c->seg.ring.number, memory_order_release);
+        atomic_store_explicit(&c->record->segment, c->seg.ring.number, memory_order_release);
         FAULT(join_publish_segment);
 }
 
@@ -142,7 +130,7 @@ static int join_locate(struct stream *s, const struct torc_id *id, struct join_s
 /* Announce ourselves as JOINING. Under the ctl lock, with the slot FREE or our own KICKED one. */
 static void join_announce(struct torc_consumer *c, const struct join_start *start)
 {
-        struct abi_consumer *rec = consumer_record(c);
+        struct abi_consumer *rec = c->record;
         uint64_t word = atomic_load_explicit(&rec->word, memory_order_relaxed);
         c->gen = (ABI_CONSUMER_GEN(word) + 1) & 0xfffff;
         /* relaxed: ordered by the word below. */
@@ -268,7 +256,7 @@ static int join_place(struct torc_consumer *c, const struct join_start *start, s
 
 static void join_count_missed(struct torc_consumer *c, uint64_t missed)
 {
-        struct abi_consumer *rec = consumer_record(c);
+        struct abi_consumer *rec = c->record;
         c->count += missed;
         c->missed += missed;
         /* relaxed: counters with one writer. */
@@ -293,7 +281,7 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
         uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
         int rc = join_place(c, start, mark);
         /* What a JOINING consumer needs is not deleted: it was kicked, or the whole stream was removed. [slot.r] acquire. */
-        if (rc == -ENOENT && atomic_load_explicit(&consumer_record(c)->word, memory_order_acquire) == word &&
+        if (rc == -ENOENT && atomic_load_explicit(&c->record->word, memory_order_acquire) == word &&
             stream_state(&c->stream) != ABI_STREAM_REMOVED)
                 return TORC_ECORRUPT;
         if (rc)
@@ -303,12 +291,14 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
                 consumer_publish(c);
         }
         /* By CAS: we may have been kicked. [slot.w] release, pairs with [slot.r]: the cursor comes first. */
-        if (!atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
+        if (!atomic_compare_exchange_strong_explicit(&c->record->word, &word,
                                                      ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0),
                                                      memory_order_acq_rel, memory_order_relaxed))
                 return TORC_ELAGGED;
         FAULT(join_active);
-        c->checked = c->position;
+        c->active = ABI_CONSUMER_WORD(ABI_CONSUMER_ACTIVE, c->gen, 0);
+        c->idle_position = CONSUMER_NOWHERE;
+        c->checked = c->check_at = c->position;
         c->lagged = c->inexact = false;
         stream_members_changed(&c->stream);
         return 0;
@@ -346,10 +336,11 @@ static int join_once(struct torc_consumer *c, const struct torc_consumer_config 
         if (rc)
                 return rc;
         rc = taken ? 0 : join_find_place(s, true, &c->slot);
+        c->record = &s->ctl->consumer[c->slot];
         if (rc == 0)
                 rc = join_start_of(c, config, &start);
         if (rc == 0) {
-                struct abi_consumer *rec = consumer_record(c);
+                struct abi_consumer *rec = c->record;
                 const char *name = config->name ? config->name : s->bus->peer_name;
                 /* [copy.w] release fence, pairs with [copy.r]: the word that says FREE was read before, the record
                  * changes after. */
@@ -407,12 +398,13 @@ int consumer_note_kick(struct torc_consumer *c)
         /* [kick.r] acquire fence, pairs with [kick.w]: bytes that we read under a licence given after the kick come
          * with the kick. */
         atomic_thread_fence(memory_order_acquire);
-        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&c->record->word, memory_order_relaxed);
         if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_ACTIVE && ABI_CONSUMER_GEN(word) == c->gen)
                 return 0;
         if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_KICKED || ABI_CONSUMER_GEN(word) != c->gen)
                 return TORC_ECORRUPT;
         c->lagged = true;
+        c->active = CONSUMER_NEVER;
         join_count_missed(c, ABI_CONSUMER_CUT_OFF(word, c->count));
         return TORC_ELAGGED;
 }
@@ -434,7 +426,7 @@ int consumer_note_gap(struct torc_consumer *c)
                 gap = 1; /* the count of a killed producer may be short, but something was there */
         c->count += gap;
         c->overtaken += gap;
-        atomic_store_explicit(&consumer_record(c)->overtaken, c->overtaken, memory_order_relaxed);
+        atomic_store_explicit(&c->record->overtaken, c->overtaken, memory_order_relaxed);
         FAULT(join_gap_overtaken);
         atomic_fetch_add_explicit(&c->stream.ctl->overwritten, gap, memory_order_relaxed);
         FAULT(join_gap_overwritten);
@@ -446,7 +438,7 @@ int consumer_note_gap(struct torc_consumer *c)
 static int join_resume(struct torc_consumer *c, struct join_start *start, bool *exact)
 {
         struct stream *s = &c->stream;
-        struct abi_consumer *rec = consumer_record(c);
+        struct abi_consumer *rec = c->record;
         uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
         uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
         if (c->position > cut) { /* we read on beyond the cut, before the kick: nothing was missed */
@@ -467,7 +459,7 @@ static void join_step_back(struct torc_consumer *c, unsigned state)
 {
         uint64_t word = ABI_CONSUMER_WORD(state, c->gen, 0);
         /* [kick.w] acq_rel, pairs with [kick.r] and [slot.r]: our reads are done before the word that gives the bytes up. */
-        atomic_compare_exchange_strong_explicit(&consumer_record(c)->word, &word,
+        atomic_compare_exchange_strong_explicit(&c->record->word, &word,
                                                 ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
                                                 memory_order_acq_rel, memory_order_relaxed);
         FAULT(join_step_back);
@@ -503,7 +495,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
                 return rc;
         }
         c->missed_bytes += c->position > from ? c->position - from : 0;
-        atomic_store_explicit(&consumer_record(c)->missed_bytes, c->missed_bytes, memory_order_relaxed);
+        atomic_store_explicit(&c->record->missed_bytes, c->missed_bytes, memory_order_relaxed);
         FAULT(join_again_missed_bytes);
         consumer_publish(c);
         consumer_make_readable(c); /* who polls next has not read until -EAGAIN here: nothing else would wake it */
@@ -560,7 +552,7 @@ void consumer_detach(struct handle *h)
         }
         if (rc)
                 return;
-        uint64_t word = atomic_load_explicit(&consumer_record(c)->word, memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&c->record->word, memory_order_relaxed);
         if (ABI_CONSUMER_GEN(word) == c->gen && ABI_CONSUMER_STATE(word) != ABI_CONSUMER_FREE) {
                 stream_retire_consumer(s, c->slot);
                 stream_reclaim(s);
@@ -575,6 +567,7 @@ static int consumer_attach(struct torc_consumer *c, struct torc_bus *bus, const 
 {
         bool created;
         c->gen = UINT32_MAX; /* no generation: nothing is held yet */
+        c->active = CONSUMER_NEVER;
         int rc = stream_open(&c->stream, bus, &c->handle, stream, config->stream, config->flags, &created);
         if (rc)
                 return rc;

@@ -2,11 +2,13 @@
  * producer.c - opening a producer and sending.
  *
  * The common path of a send: is it online (one load), claim (one compare-and-swap), copy, stamp, clear the intent, does
- * anybody sleep (a fence and a load). Everything else lives behind a branch that is not taken.
+ * anybody sleep (a load; the fence is the sleeper's). It is in line, in producer_take() and producer_committed();
+ * everything else lives behind a branch that is not taken, in producer_reserve().
  */
 #include "producer.h"
 
 #include "access.h"
+#include "copy.h"
 #include "fault.h"
 #include "limit.h"
 #include "meta.h"
@@ -25,7 +27,7 @@
 static void producer_detach(struct handle *h)
 {
         struct torc_producer *p = (struct torc_producer *)h;
-        if (p->claimed)
+        if (p->hold & PRODUCER_CLAIMED)
                 torc_producer_abort(p);
         access_detach(&p->stream, p->slot, p->gen);
 }
@@ -55,8 +57,10 @@ static int producer_open_segment(struct torc_producer *p, uint64_t number)
         if (p->seg.map)
                 segment_close(&p->seg);
         p->seg = next;
+        size_t fits = ring_claim_max(next.ring.capacity) - ABI_FRAME_BYTES, allowed = p->stream.ctl->config.max_message;
+        p->message_max = fits < allowed ? fits : allowed;
         /* relaxed: for monitors; reapers look into every segment. */
-        atomic_store_explicit(&p->stream.ctl->producer[p->slot].segment, number, memory_order_relaxed);
+        atomic_store_explicit(&p->record->segment, number, memory_order_relaxed);
         FAULT(producer_segment);
         return 0;
 }
@@ -73,8 +77,9 @@ static int producer_attach(struct torc_producer *p, struct torc_bus *bus, const 
         rc = access_attach(&p->stream, name, config->access, &p->slot, &p->gen);
         if (rc)
                 return rc;
-        p->waiting = config->access == TORC_WAIT_FOR_EXCLUSIVE;
-        p->owner = config->access != TORC_SHARED && !p->waiting;
+        p->record = &p->stream.ctl->producer[p->slot];
+        p->hold = config->access == TORC_WAIT_FOR_EXCLUSIVE ? PRODUCER_WAITING : 0;
+        p->owner = config->access != TORC_SHARED && !p->hold;
         do
                 rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
         while (rc == -EAGAIN);
@@ -110,7 +115,7 @@ int torc_producer_open(struct torc_producer **out, struct torc_bus *bus, const c
         }
         if (rc)
                 goto fail_close;
-        if (p->waiting)
+        if (p->hold)
                 torc_producer_await(p, 0); /* perhaps it is its turn at once */
         *out = p;
         return !created && (config->flags & TORC_CREATE_ONLY) ? TORC_EEXISTS : 0;
@@ -219,7 +224,7 @@ static bool producer_reap_at_times(struct torc_producer *p)
 int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_ready_fn *ready, void *arg,
                   int64_t deadline, int64_t slice_ns)
 {
-        _Atomic uint32_t *blocked = &p->stream.ctl->producer[p->slot].blocked;
+        _Atomic uint32_t *blocked = &p->record->blocked;
         int rc = 0;
         if (ready(p, arg))
                 return 0;
@@ -323,15 +328,16 @@ static int producer_not_online(struct torc_producer *p, int64_t deadline)
         return rc == -EAGAIN ? TORC_EOFFLINE : rc;
 }
 
-/* Claim `bytes` of frames by the deadline. Nothing is claimed on an error. */
-static int producer_reserve(struct torc_producer *p, uint64_t bytes, int64_t deadline, struct ring_claim *claim)
+/* Claim `bytes` of frames by the deadline; `one`: of one frame. Nothing is claimed on an error. */
+static int producer_reserve(struct torc_producer *p, uint64_t bytes, bool one, int64_t deadline,
+                            struct ring_claim *claim)
 {
         int rc = handle_dead(&p->handle);
         if (rc)
                 return rc;
-        if (p->claimed)
+        if (p->hold & PRODUCER_CLAIMED)
                 return -EBUSY;
-        if (p->waiting && (rc = torc_producer_await(p, 0)))
+        if (p->hold && (rc = torc_producer_await(p, 0)))
                 return rc == -EAGAIN ? TORC_EWAITING : rc;
         for (;;) {
                 uint64_t need;
@@ -346,7 +352,7 @@ static int producer_reserve(struct torc_producer *p, uint64_t bytes, int64_t dea
                         else if (rc == TORC_EFULL)
                                 rc = TORC_ETOOBIG;
                 } else {
-                        switch (ring_claim(&p->seg.ring, p->slot, bytes, claim, &need)) {
+                        switch (ring_take(&p->seg.ring, p->slot, bytes, one, claim, &need)) {
                         case RING_OK:
                                 return 0;
                         case RING_FULL:
@@ -366,27 +372,41 @@ static int producer_reserve(struct torc_producer *p, uint64_t bytes, int64_t dea
         }
 }
 
-static struct torc_id producer_id(const struct torc_producer *p, uint64_t position)
+/* The common case of producer_reserve(), for a frame of `length` bytes: true if that was it, else nothing has happened. */
+static inline bool producer_take(struct torc_producer *p, size_t length, struct ring_claim *claim)
 {
-        return (struct torc_id){.position = position, .epoch = p->seg.ring.epoch, .shard = 0};
+        uint64_t need;
+        /* [slot.r] acquire, pairs with [slot.w] in stream_members_changed(). */
+        uint32_t membership = atomic_load_explicit(&p->stream.ctl->membership, memory_order_acquire);
+        return !handle_dead(&p->handle) && !p->hold && length <= p->message_max && p->online &&
+               membership == p->membership &&
+               ring_claim_one(&p->seg.ring, p->slot, ring_frame_bytes(length), claim, &need) == RING_OK;
 }
 
 /* After the stamps: count, and wake whoever sleeps. */
-static void producer_committed(struct torc_producer *p, uint64_t position, uint64_t messages, uint64_t bytes)
+static inline void producer_committed(struct torc_producer *p, uint64_t position, uint64_t messages, uint64_t bytes)
 {
-        struct abi_producer *slot = &p->stream.ctl->producer[p->slot];
         ring_clear_intent(&p->seg.ring, p->slot);
         p->messages += messages;
         p->bytes += bytes;
+        p->last_position = position;
         /* relaxed: counters with one writer. */
-        atomic_store_explicit(&slot->messages, p->messages, memory_order_relaxed);
+        atomic_store_explicit(&p->record->messages, p->messages, memory_order_relaxed);
         FAULT(producer_messages);
-        atomic_store_explicit(&slot->bytes, p->bytes, memory_order_relaxed);
+        atomic_store_explicit(&p->record->bytes, p->bytes, memory_order_relaxed);
         FAULT(producer_bytes);
-        p->last = producer_id(p, position);
-        p->sent = true;
         if (wait_needed(&p->stream.ctl->data))
                 stream_wake_consumers(&p->stream);
+}
+
+/* Commit a claim of one frame. */
+static inline void producer_commit(struct torc_producer *p, const struct ring_claim *claim, uint32_t meta,
+                                   uint32_t length, struct torc_id *id)
+{
+        ring_stamp_claim(&p->seg.ring, claim, meta + length, meta ? ABI_FRAME_META : 0, p->slot);
+        producer_committed(p, claim->position, 1, length);
+        if (id)
+                *id = (struct torc_id){.position = claim->position, .epoch = p->seg.ring.epoch, .shard = 0};
 }
 
 static unsigned char *producer_body(const struct torc_producer *p, uint64_t position)
@@ -394,31 +414,48 @@ static unsigned char *producer_body(const struct torc_producer *p, uint64_t posi
         return (unsigned char *)ring_at(&p->seg.ring, position) + ABI_FRAME_BYTES;
 }
 
-int torc_producer_claim(struct torc_producer *p, size_t len, const struct torc_meta *meta, int timeout_ms,
-                        void **data)
+static inline void producer_fill(const struct torc_producer *p, const struct ring_claim *claim, size_t meta_len,
+                                 const void *data, size_t len)
 {
-        size_t meta_len = 0;
+        copy_in(producer_body(p, claim->position) + meta_len, data, len);
+        FAULT(producer_payload);
+}
+
+/* A claim for one message, by the deadline of a call that began now; its metadata is in place. */
+static int producer_claim(struct torc_producer *p, size_t len, const struct torc_meta *meta, int timeout_ms,
+                          struct ring_claim *claim, size_t *meta_len)
+{
+        *meta_len = 0;
         int rc = handle_dead(&p->handle);
         if (rc)
                 return rc;
-        if (meta && (rc = meta_size(meta, &meta_len)))
+        if (meta && (rc = meta_size(meta, meta_len)))
                 return rc;
         if (len > p->stream.ctl->config.max_message)
                 return TORC_ETOOBIG;
+        rc = producer_reserve(p, ring_frame_bytes(*meta_len + len), true, wait_deadline(timeout_ms), claim);
+        if (rc == 0 && *meta_len) {
+                meta_encode(meta, *meta_len, producer_body(p, claim->position));
+                FAULT(producer_meta);
+        }
+        return rc;
+}
+
+int torc_producer_claim(struct torc_producer *p, size_t len, const struct torc_meta *meta, int timeout_ms,
+                        void **data)
+{
         struct ring_claim claim;
-        rc = producer_reserve(p, ring_frame_bytes(meta_len + len), wait_deadline(timeout_ms), &claim);
-        if (rc)
-                return rc;
+        size_t meta_len = 0;
+        if (meta || !producer_take(p, len, &claim)) {
+                int rc = producer_claim(p, len, meta, timeout_ms, &claim, &meta_len);
+                if (rc)
+                        return rc;
+        }
         p->claim = claim;
         p->claim_meta = (uint32_t)meta_len;
         p->claim_length = (uint32_t)len;
-        p->claimed = true;
-        unsigned char *body = producer_body(p, claim.position);
-        if (meta_len) {
-                meta_encode(meta, meta_len, body);
-                FAULT(producer_meta);
-        }
-        *data = body + meta_len;
+        p->hold = PRODUCER_CLAIMED;
+        *data = producer_body(p, claim.position) + meta_len;
         return 0;
 }
 
@@ -427,14 +464,10 @@ int torc_producer_commit(struct torc_producer *p, struct torc_id *id)
         int rc = handle_dead(&p->handle);
         if (rc)
                 return rc;
-        if (!p->claimed)
+        if (!(p->hold & PRODUCER_CLAIMED))
                 return -EINVAL;
-        p->claimed = false;
-        ring_stamp_frame(&p->seg.ring, p->claim.position, p->claim_meta + p->claim_length,
-                         p->claim_meta ? ABI_FRAME_META : 0, p->slot);
-        producer_committed(p, p->claim.position, 1, p->claim_length);
-        if (id)
-                *id = p->last;
+        p->hold = 0;
+        producer_commit(p, &p->claim, p->claim_meta, p->claim_length, id);
         return 0;
 }
 
@@ -443,10 +476,10 @@ int torc_producer_abort(struct torc_producer *p)
         int rc = handle_dead(&p->handle);
         if (rc)
                 return rc;
-        if (!p->claimed)
+        if (!(p->hold & PRODUCER_CLAIMED))
                 return -EINVAL;
-        p->claimed = false;
-        ring_stamp_frame(&p->seg.ring, p->claim.position, p->claim_meta + p->claim_length, ABI_FRAME_PAD, p->slot);
+        p->hold = 0;
+        ring_stamp_claim(&p->seg.ring, &p->claim, p->claim_meta + p->claim_length, ABI_FRAME_PAD, p->slot);
         ring_clear_intent(&p->seg.ring, p->slot);
         stream_wake_consumers(&p->stream);
         return 0;
@@ -454,36 +487,48 @@ int torc_producer_abort(struct torc_producer *p)
 
 /* ---- send ------------------------------------------------------------------------------------------------ */
 
+/* All cases of sending. */
+static __attribute__((noinline)) int producer_send(struct torc_producer *p, const void *data, size_t len,
+                                                   const struct torc_meta *meta, int timeout_ms, struct torc_id *id)
+{
+        struct ring_claim claim;
+        size_t meta_len;
+        int rc = producer_claim(p, len, meta, timeout_ms, &claim, &meta_len);
+        if (rc)
+                return rc;
+        producer_fill(p, &claim, meta_len, data, len);
+        producer_commit(p, &claim, (uint32_t)meta_len, (uint32_t)len, id);
+        return 0;
+}
+
 int torc_producer_send(struct torc_producer *p, const void *data, size_t len, int timeout_ms, struct torc_id *id)
 {
-        return torc_producer_send_meta(p, data, len, NULL, timeout_ms, id);
+        struct ring_claim claim;
+        if (!producer_take(p, len, &claim))
+                return producer_send(p, data, len, NULL, timeout_ms, id);
+        producer_fill(p, &claim, 0, data, len);
+        producer_commit(p, &claim, 0, (uint32_t)len, id);
+        return 0;
 }
 
 int torc_producer_try_send(struct torc_producer *p, const void *data, size_t len, struct torc_id *id)
 {
-        return torc_producer_send_meta(p, data, len, NULL, 0, id);
+        return torc_producer_send(p, data, len, 0, id);
 }
 
 int torc_producer_send_meta(struct torc_producer *p, const void *data, size_t len, const struct torc_meta *meta,
                             int timeout_ms, struct torc_id *id)
 {
-        void *to;
-        int rc = torc_producer_claim(p, len, meta, timeout_ms, &to);
-        if (rc)
-                return rc;
-        if (len)
-                memcpy(to, data, len);
-        FAULT(producer_payload);
-        return torc_producer_commit(p, id);
+        return producer_send(p, data, len, meta, timeout_ms, id);
 }
 
 #define PRODUCER_BATCH_MAX (1ull << 30) /* what is left of a claim has to fit a frame's 32 bits of length */
 
 /* How many messages fit one claim? At most an eighth of the ring, so that readers and the writer overlap. */
 static size_t producer_batch(const struct torc_producer *p, const struct torc_span *messages, size_t n,
-                             uint64_t *bytes)
+                             uint64_t *bytes, uint64_t *payload)
 {
-        uint64_t eighth = p->seg.ring.capacity / 8, sum = 0;
+        uint64_t eighth = p->seg.ring.capacity / 8, sum = 0, lengths = 0;
         uint64_t most = eighth < PRODUCER_BATCH_MAX ? eighth : PRODUCER_BATCH_MAX;
         uint32_t max = p->stream.ctl->config.max_message;
         size_t i = 0;
@@ -492,9 +537,29 @@ static size_t producer_batch(const struct torc_producer *p, const struct torc_sp
                 if (i > 0 && sum + frame > most)
                         break;
                 sum += frame;
+                lengths += messages[i].len;
         }
         *bytes = sum;
+        *payload = lengths;
         return i;
+}
+
+/* Write messages into a claim that they fill, each committed by itself. Returns the position of the last. */
+static uint64_t producer_write_batch(struct torc_producer *p, const struct torc_span *messages, size_t n,
+                                     uint64_t position)
+{
+        const struct ring r = p->seg.ring; /* in registers: stores into the ring might change *p, for all the compiler knows */
+        const unsigned slot = p->slot;
+        uint64_t last = position;
+        for (size_t i = 0; i < n; i++) {
+                last = position;
+                copy_in((unsigned char *)ring_at(&r, position) + ABI_FRAME_BYTES, messages[i].data, messages[i].len);
+                FAULT(producer_batch_payload);
+                ring_stamp_frame(&r, position, (uint32_t)messages[i].len, 0, slot);
+                position += ring_frame_bytes(messages[i].len);
+                ring_advance_intent(&r, slot, position);
+        }
+        return last;
 }
 
 int torc_producer_send_batch(struct torc_producer *p, const struct torc_span *messages, size_t n, int timeout_ms,
@@ -507,30 +572,20 @@ int torc_producer_send_batch(struct torc_producer *p, const struct torc_span *me
                 return rc;
         while (*accepted < n) {
                 struct ring_claim claim;
-                uint64_t bytes, payload = 0, position = 0;
-                size_t count = producer_batch(p, messages + *accepted, n - *accepted, &bytes);
+                uint64_t bytes, payload;
+                size_t count = producer_batch(p, messages + *accepted, n - *accepted, &bytes, &payload);
                 if (count == 0)
                         return TORC_ETOOBIG;
-                rc = producer_reserve(p, bytes, deadline, &claim);
+                rc = producer_reserve(p, bytes, false, deadline, &claim);
                 if (rc == TORC_EFULL && count > 1) { /* perhaps there is room for one */
                         count = 1;
-                        bytes = ring_frame_bytes(messages[*accepted].len);
-                        rc = producer_reserve(p, bytes, deadline, &claim);
+                        payload = messages[*accepted].len;
+                        bytes = ring_frame_bytes(payload);
+                        rc = producer_reserve(p, bytes, false, deadline, &claim);
                 }
                 if (rc)
                         return rc;
-                uint64_t next = claim.position;
-                for (size_t i = 0; i < count; i++) {
-                        const struct torc_span *m = &messages[*accepted + i];
-                        position = next;
-                        if (m->len)
-                                memcpy(producer_body(p, position), m->data, m->len);
-                        FAULT(producer_batch_payload);
-                        ring_stamp_frame(&p->seg.ring, position, (uint32_t)m->len, 0, p->slot);
-                        next = position + ring_frame_bytes(m->len);
-                        ring_advance_intent(&p->seg.ring, p->slot, next);
-                        payload += m->len;
-                }
+                uint64_t position = producer_write_batch(p, messages + *accepted, count, claim.position);
                 producer_committed(p, position, count, payload);
                 *accepted += count;
         }
@@ -555,7 +610,7 @@ static bool producer_ready_turn(struct torc_producer *p, void *arg)
 static int producer_took_over(struct torc_producer *p)
 {
         int rc = 0;
-        p->waiting = false;
+        p->hold &= ~PRODUCER_WAITING;
         p->owner = true;
         while (rc == 0 && p->seg.ring.number != stream_current(&p->stream)) {
                 rc = producer_follow(p, wait_mono_ns() + STREAM_LOCK_NS);
@@ -569,7 +624,7 @@ int torc_producer_await(struct torc_producer *p, int timeout_ms)
 {
         struct producer_turn turn = {0};
         int rc = handle_dead(&p->handle);
-        if (rc || !p->waiting)
+        if (rc || !(p->hold & PRODUCER_WAITING))
                 return rc;
         rc = producer_wait(p, &p->stream.ctl->access, producer_ready_turn, &turn, wait_deadline(timeout_ms),
                            WAIT_SLICE_NS);

@@ -6,23 +6,26 @@
 
 #include "stream.h"
 
+#define PRODUCER_WAITING 1u /* for exclusive access */
+#define PRODUCER_CLAIMED 2u /* a claim is open */
+
 struct torc_producer {
         struct handle handle;
         struct stream stream;
         struct segment seg; /* the one it claims from */
         uint32_t slot;
         uint64_t gen;
-        bool waiting; /* for exclusive access: no claim yet */
+        unsigned hold; /* why it may not claim now: PRODUCER_WAITING, PRODUCER_CLAIMED; 0: it may */
         bool owner;
-        bool claimed; /* a claim is open */
+        bool online_known, online;
+        uint32_t membership;  /* the number `online` was computed at */
+        size_t message_max;   /* payload that the stream allows and that fits the present segment */
+        struct abi_producer *record; /* its slot */
+        uint64_t messages, bytes;
+        uint64_t last_position; /* of the last message, if there was one */
         struct ring_claim claim;
         uint32_t claim_meta, claim_length;
-        uint64_t messages, bytes;
-        struct torc_id last;
-        bool sent; /* last is set */
         int64_t reaped_ns; /* when it last looked for the dead */
-        bool online_known, online;
-        uint32_t membership; /* the number `online` was computed at */
 };
 
 /* Does what a sleeping producer waits for hold? Looked at again before each sleep. */

@@ -70,10 +70,13 @@ enum ring_result ring_attach(struct ring *r, void *map, size_t size)
         if (atomic_load_explicit(&seg->head.magic, memory_order_acquire) != ABI_MAGIC_SEG)
                 return RING_CORRUPT;
         *r = (struct ring){.seg = seg, .data = (unsigned char *)map + sizeof *seg, .capacity = seg->capacity,
-                           .base = seg->base, .secret = seg->secret, .number = seg->number, .epoch = seg->epoch};
+                           .mask = seg->capacity - 1, .base = seg->base, .secret = seg->secret,
+                           .number = seg->number, .epoch = seg->epoch};
         if (seg->checksum != ring_seg_checksum(seg) || r->capacity < 64 || (r->capacity & (r->capacity - 1)) ||
             size - sizeof *seg != r->capacity || r->base >= ABI_POSITION_MAX || (r->base & 15))
                 return RING_CORRUPT;
+        r->frame_mask = r->mask & ~(uint64_t)(ABI_FRAME_BYTES - 1);
+        r->eighth = (uint32_t)__builtin_ctzll(r->capacity) - 3;
         return RING_OK;
 }
 
@@ -94,100 +97,11 @@ uint64_t ring_limit(const struct ring *r)
 
 /* ---- claim and commit ------------------------------------------------------------------------------------ */
 
-/* Where a claim enters another eighth of the ring, leave a hint: its end is a frame boundary. For ring_keep_history(). */
-static void ring_checkpoint(const struct ring *r, uint64_t start, uint64_t end)
+/* Fill up to the ring's end, where the frame of a claim would cross it. The claim's intent goes on behind. */
+void ring_pad(const struct ring *r, unsigned slot, uint64_t from, uint64_t to)
 {
-        unsigned shift = (unsigned)__builtin_ctzll(r->capacity) - 3;
-        if ((start >> shift) != (end >> shift)) {
-                /* relaxed: a hint only; its reader takes it if it lies where it may. A lost race or a death leaves
-                 * an older boundary there. */
-                atomic_store_explicit(&r->seg->checkpoint[(end >> shift) % ABI_CHECKPOINTS], end,
-                                      memory_order_relaxed);
-                FAULT(ring_checkpoint);
-        }
-}
-
-/*
- * ring_claim - take `bytes` (whole frames, a multiple of 16, at most ring_claim_max()) for the producer in `slot`.
- * RING_OK: claim->position.. is the caller's until stamped. RING_FULL: *need is what limit would have to be; raise it
- * and come again. RING_SEALED, RING_CORRUPT.
- */
-enum ring_result ring_claim(const struct ring *r, unsigned slot, uint64_t bytes, struct ring_claim *claim,
-                            uint64_t *need)
-{
-        struct abi_intent *intent = &r->seg->intent[slot];
-        uint64_t t = atomic_load_explicit(&r->seg->tail, memory_order_relaxed); /* relaxed: the CAS decides */
-        for (;;) {
-                if (t & ABI_SEALED)
-                        return RING_SEALED;
-                if (t >= ABI_POSITION_MAX || (t & 15))
-                        return RING_CORRUPT;
-                uint64_t room = r->capacity - (t & (r->capacity - 1));
-                uint64_t pad = room < bytes ? room : 0;
-                uint64_t end = t + pad + bytes;
-                /* [limit.r] acquire, pairs with [limit.w]: what readers did with the bytes below limit - capacity
-                 * happened before we write there. */
-                if (end > atomic_load_explicit(&r->seg->limit, memory_order_acquire)) {
-                        *need = end;
-                        return RING_FULL;
-                }
-                /* [intent.w] end first, then start, both with release, pair with [intent.r]: a start is never seen
-                 * with the end of an older intent of ours; and who sees this end sees our last claim committed, or
-                 * it would take that claim's start, with this end, for an intent that has lost. */
-                atomic_store_explicit(&intent->end, end, memory_order_release);
-                FAULT(ring_claim_end_of_intent);
-                atomic_store_explicit(&intent->start, t, memory_order_release);
-                FAULT(ring_claim_start_of_intent);
-                /* [tail.w] release, pairs with [tail.r]: who sees the claim sees the intent. Weak: a spurious
-                 * failure costs one more lap. */
-                if (atomic_compare_exchange_weak_explicit(&r->seg->tail, &t, end, memory_order_release,
-                                                          memory_order_relaxed)) {
-                        FAULT(ring_claim_tail);
-                        /* [torn.w] release fence, pairs with [torn.r]: limit was raised, so a reader that sees any
-                         * byte we write now sees, after its fence, that it was kicked or that limit moved. */
-                        atomic_thread_fence(memory_order_release);
-                        *claim = (struct ring_claim){.position = end - bytes, .end = end};
-                        ring_checkpoint(r, end - bytes - pad, end);
-                        if (pad) {
-                                ring_stamp_frame(r, end - bytes - pad, (uint32_t)(pad - ABI_FRAME_BYTES),
-                                                 ABI_FRAME_PAD, slot);
-                                ring_advance_intent(r, slot, end - bytes);
-                        }
-                        return RING_OK;
-                }
-                /* Lost. An intent left standing would hold limit back for a claim that never was. relaxed: nothing
-                 * was written under it. */
-                atomic_store_explicit(&intent->start, ABI_NO_INTENT, memory_order_relaxed);
-                FAULT(ring_claim_lost);
-        }
-}
-
-/* Commit one claimed frame: its header, then its stamp. */
-void ring_stamp_frame(const struct ring *r, uint64_t position, uint32_t length, unsigned flags, unsigned slot)
-{
-        struct abi_frame *f = ring_at(r, position);
-        /* relaxed: ordered by the stamp. */
-        atomic_store_explicit(&f->info, ABI_INFO(length, flags, slot), memory_order_relaxed);
-        FAULT(ring_stamp_info);
-        /* [stamp.w] release, pairs with [stamp.r]: who sees the stamp sees header and payload whole. */
-        atomic_store_explicit(&f->stamp, ring_stamp(r, position), memory_order_release);
-        FAULT(ring_stamp);
-}
-
-/* The part of the claim before `position` is committed. */
-void ring_advance_intent(const struct ring *r, unsigned slot, uint64_t position)
-{
-        /* [none.w] release, pairs with [none.r]: who misses the committed part in the intent finds its stamps. */
-        atomic_store_explicit(&r->seg->intent[slot].start, position, memory_order_release);
-        FAULT(ring_advance_intent);
-}
-
-/* All of the claim is committed. */
-void ring_clear_intent(const struct ring *r, unsigned slot)
-{
-        /* [none.w] release, pairs with [none.r]: a cleared intent means committed. */
-        atomic_store_explicit(&r->seg->intent[slot].start, ABI_NO_INTENT, memory_order_release);
-        FAULT(ring_clear_intent);
+        ring_stamp_frame(r, from, (uint32_t)(to - from - ABI_FRAME_BYTES), ABI_FRAME_PAD, slot);
+        ring_advance_intent(r, slot, to);
 }
 
 /* ring_seal - let no claim succeed any more. Idempotent. Returns the position at which the segment ends. */
@@ -200,31 +114,6 @@ uint64_t ring_seal(const struct ring *r)
 }
 
 /* ---- read ------------------------------------------------------------------------------------------------ */
-
-/* Has the licence to overwrite this position been given? Call it AFTER the bytes were used. */
-bool ring_overwritten(const struct ring *r, uint64_t position)
-{
-        /* [torn.r] acquire fence, pairs with [torn.w]: if any byte we read was written under a later claim, the load
-         * below sees the limit that licensed the claim. */
-        atomic_thread_fence(memory_order_acquire);
-        return atomic_load_explicit(&r->seg->limit, memory_order_relaxed) > position + r->capacity;
-}
-
-/* The header of a stamped frame, believed only as far as it fits the ring. The length is read once. */
-static enum ring_result ring_header(const struct ring *r, uint64_t position, struct ring_frame *frame)
-{
-        struct abi_frame *f = ring_at(r, position);
-        /* relaxed: ordered by the stamp. A reader of history may see a later lap's word: it checks afterwards. */
-        uint64_t info = atomic_load_explicit(&f->info, memory_order_relaxed);
-        uint32_t length = ABI_INFO_LENGTH(info);
-        uint64_t bytes = ring_frame_bytes(length);
-        if (bytes > r->capacity - (position & (r->capacity - 1)))
-                return ring_overwritten(r, position) ? RING_GONE : RING_CORRUPT;
-        *frame = (struct ring_frame){.position = position, .next = position + bytes,
-                                     .body = (unsigned char *)f + ABI_FRAME_BYTES, .length = length,
-                                     .flags = ABI_INFO_FLAGS(info), .producer = ABI_INFO_PRODUCER(info)};
-        return RING_OK;
-}
 
 /*
  * ring_peek - what stands at a position? RING_OK fills *frame. RING_EMPTY, RING_END, RING_HOLE as the names say;

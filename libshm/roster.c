@@ -62,9 +62,9 @@ int torc_producer_flush(struct torc_producer *p, const struct torc_id *id, int t
         int rc = handle_dead(&p->handle);
         if (rc)
                 return rc;
-        if (!id && !p->sent)
+        if (!id && !p->messages)
                 return 0;
-        uint64_t position = id ? id->position : p->last.position;
+        uint64_t position = id ? id->position : p->last_position;
         return producer_wait(p, &p->stream.ctl->space, roster_flushed, &position, wait_deadline(timeout_ms),
                              ROSTER_FLUSH_NS);
 }

@@ -53,8 +53,8 @@ bool wait_over(int64_t deadline)
         return deadline == 0 || (deadline != WAIT_FOREVER && wait_mono_ns() >= deadline);
 }
 
-/* Announce a sleeper; returns the event to sleep on. The caller looks again before it sleeps. */
-uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
+/* Announce a sleeper that will not sleep longer than WAIT_QUICK_NS. The caller looks again before it sleeps. */
+uint32_t wait_announce_quick(struct abi_eventcount *ec, uint32_t kind)
 {
         /* [event.r] acquire, pairs with [event.w]: a waker that cleared an older announcement has changed the event
          * we read here, or our announcement comes after its clearing. */
@@ -63,6 +63,13 @@ uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
         FAULT(wait_announce);
         /* [wake.r] seq_cst fence here and in every waker, pairs with [wake.w]. */
         atomic_thread_fence(memory_order_seq_cst);
+        return event;
+}
+
+/* Announce a sleeper; returns the event to sleep on. The caller looks again before it sleeps. */
+uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind)
+{
+        uint32_t event = wait_announce_quick(ec, kind);
         long rc = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
         atomic_store_explicit(&wait_unsure, rc != 0, memory_order_relaxed); /* relaxed: one answer for the machine */
         return event;

@@ -18,6 +18,11 @@
  * waker needs its change and its look in program order only. A process that could not register keeps its fence; a
  * sleeper whose membarrier fails looks by itself every WAIT_UNSURE_NS. (The technique is that of liburcu's sys_membarrier
  * flavour.)
+ *
+ * The barrier interrupts the CPU on which the partner is just about to answer. So who expects to be woken soon, because it was so
+ * the last time, announces itself quickly, without membarrier, and looks on for longer than a store stays in its buffer. Should
+ * a waker miss it all the same, the sleeper finds out after WAIT_QUICK_NS. If it has to wait longer than that, it announces
+ * itself again, with the barrier.
  */
 #ifndef TORC_WAIT_H
 #define TORC_WAIT_H
@@ -30,9 +35,10 @@
 #define WAIT_SLICE_NS 50000000  /* an idle sleeper looks by itself this often */
 #define WAIT_HOLE_NS 2000000    /* a reader before an uncommitted frame: this often */
 #define WAIT_UNSURE_NS 1000000  /* a sleeper that cannot make wakers see it: this often */
+#define WAIT_QUICK_NS 2000000    /* after a quick announcement: at most so long */
 #define WAIT_FOREVER INT64_MAX
 
-extern _Atomic bool wait_registered; /* this process takes part in the sleepers' barriers */
+extern __attribute__((visibility("hidden"))) _Atomic bool wait_registered; /* this process takes part in the sleepers' barriers */
 void wait_register(void);
 
 int64_t wait_mono_ns(void);
@@ -43,6 +49,7 @@ int64_t wait_deadline(int timeout_ms);
 bool wait_over(int64_t deadline);
 
 uint32_t wait_announce(struct abi_eventcount *ec, uint32_t kind);
+uint32_t wait_announce_quick(struct abi_eventcount *ec, uint32_t kind);
 int wait_sleep(struct abi_eventcount *ec, uint32_t event, int64_t deadline, int64_t slice_ns);
 uint32_t wait_wake(struct abi_eventcount *ec);
 void wait_wake_always(struct abi_eventcount *ec);

@@ -61,7 +61,8 @@ static inline const char *control_ask(const struct test *t, const char *request)
         static char reply[1 << 16];
         int fd = control_connect(t);
         assert_true(fd >= 0);
-        assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+        /* One that torcd turns away may have been closed already; the answer is there all the same. */
+        assert_true(send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request) || errno == EPIPE);
         assert_true(control_read(fd, reply, sizeof reply));
         close(fd);
         return reply;
