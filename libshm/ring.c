@@ -300,6 +300,7 @@ enum ring_result ring_recover(const struct ring *r, uint64_t p, ring_alive_fn *a
         if (p >= t || ring_stamped(r, p))
                 return RING_OK;
         uint64_t q = t;
+        FAULT(ring_recover_due); /* the owner may commit from here on */
         if (ring_holders(r, p, &q, alive, arg) == RING_BUSY)
                 return RING_BUSY;
         /* The second look: between the first and the reading of intents the owner may have committed and cleared. */

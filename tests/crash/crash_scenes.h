@@ -180,7 +180,14 @@ static inline void scene_joins(struct actor *a)
         actor_open_consumer(a, TORC_START_EARLIEST);
         actor_recv_all(a);
         torc_consumer_close(&a->c);
+}
+
+static inline void scene_joins_live(struct actor *a)
+{
         actor_open_consumer(a, TORC_START_LIVE);
+        actor_open(a, 0, TORC_SHARED);
+        actor_send_and_read(a);
+        actor_recv(a, STAGE_PATIENCE_MS, 0); /* where it stands has not been overwritten */
         torc_consumer_close(&a->c);
 }
 
@@ -364,6 +371,31 @@ static inline void scene_stopped_dies(struct round *r)
         child_kill(&r->dead);
         law_note_holes(r);
         atomic_store(&r->b->step, 2);
+}
+
+/* The owner of a claim commits while the victim is about to recover it. */
+static inline void scene_has_slow(struct round *r)
+{
+        stage_dead(r, scene_shares, scene_sends_one, FAULT_ring_claim_tail, 1, SIGSTOP);
+}
+
+static inline void scene_slow_ends(struct round *r)
+{
+        if (r->dead.pid)
+                stage_dead_goes_on(r);
+}
+
+static inline void scene_stands_before_slow(struct actor *a)
+{
+        actor_open_consumer(a, TORC_START_EARLIEST);
+        actor_open(a, 0, TORC_SHARED);
+        actor_send(a, 0, STAGE_PATIENCE_MS);
+}
+
+static inline void scene_comes_too_late(struct actor *a)
+{
+        actor_recv(a, STAGE_PATIENCE_MS, 0);
+        actor_recv(a, STAGE_PATIENCE_MS, 0);
 }
 
 static inline void scene_recovers(struct actor *a)
@@ -622,7 +654,8 @@ static const struct scene scenes[] = {
         {"polls", .before = scene_has_both, .act = scene_polls, .reads_along = true, SCENE_BLOCK},
         {"sleeps", .before = scene_opens_consumer, .act = scene_sleeps, .meanwhile = scene_sender_goes, SCENE_BLOCK},
         {"follows", .before = scene_has_both, .act = scene_follows, SCENE_BLOCK},
-        {"joins", .arrange = scene_history, .act = scene_joins, SCENE_BLOCK},
+        {"joins", .arrange = scene_history, .act = scene_joins_live, SCENE_BLOCK},
+        {"joins_history", .arrange = scene_history, .act = scene_joins, SCENE_BLOCK},
         {"kicks", .arrange = scene_has_laggard, .before = scene_shares, .act = scene_sends, .after = scene_laggard_returns,
          .reads_along = true, SCENE_LOSSY, .lag = TORC_LAG_DISCONNECT},
         {"is_kicked", .before = scene_lags, .act = scene_returns, .reads_along = true, SCENE_LOSSY,
@@ -632,13 +665,16 @@ static const struct scene scenes[] = {
          .meanwhile = scene_overtakes, .after = scene_overtaker_ends, .history = true, SCENE_BLOCK},
         {"owns", .act = scene_owns, .stream = TURNS, .reads_along = true, SCENE_BLOCK},
         {"waits_in_turn", .act = scene_waits_in_turn, .stream = TURNS, .reads_along = true, SCENE_BLOCK},
-        {"fences", .act = scene_fences, .reads_along = true, SCENE_BLOCK},
+        {"fences", .arrange = scene_one_more, .act = scene_fences, .reads_along = true, SCENE_BLOCK},
         {"fences_itself", .act = scene_fences_itself, .stream = TURNS, .reads_along = true, SCENE_BLOCK},
-        {"fences_all", .act = scene_fences_all, SCENE_BLOCK},
+        {"fences_all", .arrange = scene_one_more, .act = scene_fences_all, SCENE_BLOCK},
         {"comes_and_goes", .act = scene_comes_and_goes, SCENE_BLOCK},
         {"reaps", .arrange = scene_has_dead, .act = scene_reaps, .uncounted = true, SCENE_BLOCK},
         {"recovers", .arrange = scene_has_stopped, .before = scene_stands_before_hole, .act = scene_recovers,
          .meanwhile = scene_stopped_dies, .uncounted = true, SCENE_BLOCK},
+        {"comes_too_late", .arrange = scene_has_slow, .before = scene_stands_before_slow, .act = scene_comes_too_late,
+         .prelude = FAULT_ring_recover_due, .at_prelude = stage_dead_goes_on, .after = scene_slow_ends,
+         SCENE_BLOCK},
         {"redoes_fencing", .arrange = scene_half_fenced, .act = scene_shares, SCENE_BLOCK},
         {"redoes_linking", .arrange = scene_half_linked, .act = scene_shares, SCENE_BLOCK},
         {"redoes_redoing", .arrange = scene_half_redone, .act = scene_shares, SCENE_BLOCK},

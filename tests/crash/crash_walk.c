@@ -184,7 +184,7 @@ static void others_try(struct round *r)
         struct torc_consumer *c;
         struct torc_producer *p;
         atomic_store(&r->b->go, 1);
-        atomic_fetch_add(&r->b->ordered, 3);
+        atomic_fetch_add(&r->b->ordered, 5);
         while (atomic_load(&r->b->sent) < atomic_load(&r->b->ordered) && test_now_ms() < until)
                 stage_nap();
         if (r->scene->quick || lock_held(r->bus->handle.fd[BUS_FD_PROBE]) || lock_held(r->eye_handle.fd[STREAM_FD_LOCK]))
@@ -231,6 +231,7 @@ static void victim_goes_on(struct round *r)
 
 static void check_left(struct round *r, const char *path, bool stream)
 {
+        unsigned segments = 0;
         DIR *dir = opendir(path);
         assert_non_null(dir);
         for (struct dirent *e; (e = readdir(dir));) {
@@ -241,18 +242,23 @@ static void check_left(struct round *r, const char *path, bool stream)
                                     : !strcmp(e->d_name, "bus") || !strcmp(e->d_name, "supervisor") || e->d_name[0] == '@';
                 if (!known)
                         stage_fail(r, "left behind: %s/%s", path, e->d_name);
+                segments += !strncmp(e->d_name, "0.", 2);
                 snprintf(below, sizeof below, "%s/%s", path, e->d_name);
                 if (e->d_name[0] == '@')
                         check_left(r, below, true);
         }
         closedir(dir);
+        if (stream && segments != 1)
+                stage_fail(r, "%u segments are left in %s", segments, path);
 }
 
 static void check_books(struct round *r, const struct torc_stream_info *s)
 {
         uint64_t received = history_received(r->audit), missed = atomic_load(&r->audit->missed);
         uint64_t unbooked = r->harmed && r->action != STOP ? 4 : 0; /* of one send, between its commit and its count */
-        uint64_t aborted = s->losses[TORC_LOSS_ABORTED], cut = s->losses[TORC_LOSS_DISCONNECTED];
+        uint64_t aborted = s->losses[TORC_LOSS_ABORTED];
+        /* One who comes back to history may be overtaken there once more. */
+        uint64_t cut = s->losses[TORC_LOSS_DISCONNECTED] + s->losses[TORC_LOSS_OVERWRITTEN];
         /* Who comes back to a place that is gone counts by the senders' counts: a message in flight is not in them. */
         uint64_t in_flight = r->scene->cuts_reader && r->harmed ? 1 : 0;
         if (received + missed + in_flight < s->messages || received + missed > s->messages + unbooked)
@@ -284,15 +290,30 @@ static void check_bus(struct round *r)
         check_left(r, torc_bus_path(r->bus), false);
 }
 
+/* A2, A3: what one handle sends stands in one epoch. Who was fenced does not follow into the next. */
+static bool check_epochs(const struct history_log *log)
+{
+        uint32_t epoch[64] = {0};
+        for (uint64_t i = 0; i < atomic_load(&log->count); i++) {
+                const struct history_record *m = &log->record[i];
+                if (m->sender == HISTORY_GAP || m->sender >= 64)
+                        continue;
+                if (epoch[m->sender] && epoch[m->sender] != m->epoch)
+                        return history_bad("one handle in two epochs", log->stream, m->sender, epoch[m->sender], m->epoch);
+                epoch[m->sender] = m->epoch;
+        }
+        return true;
+}
+
 static void check_history(struct round *r)
 {
         const struct history *h = &r->b->h;
-        bool good = true;
+        bool good = check_epochs(r->audit);
         if (r->scene->stream == LOSSY) {
                 for (uint32_t i = 0; i < 3; i++)
                         good = good && history_rises(&h->log[i]);
         } else {
-                good = history_audit(h, r->audit);
+                good = good && history_audit(h, r->audit);
                 for (uint32_t i = 1; i < 3 && good; i++)
                         good = history_agree(r->audit, &h->log[i]);
         }
@@ -357,8 +378,11 @@ static bool round_run(struct test *t, const struct scene *scene, enum fault_poin
         }
         if (scene->after)
                 scene->after(&r);
-        if (r.harmed && action == KILL_AND_REAP)
+        if (r.harmed && action == KILL_AND_REAP) {
                 reap_all(&r);
+                if (!scene->alone)
+                        law_check(&r);
+        }
         if (!scene->alone) {
                 stage_order(&r, 5);
                 newcomer_comes(&r);
