@@ -92,10 +92,15 @@ struct outcome {
         uint64_t ran_ns;
 };
 
+/* The probe goes round over these: how long a line takes depends on where its page lies, too. */
+#define BENCH_PROBE_LINES 32
+struct probe_line {
+        alignas(4096) BENCH_ATOMIC(uint64_t) number;
+};
+
 /* What all processes of a sample share. The words they spin on have a cache line each, and its neighbour. */
 struct shared {
-        alignas(128) BENCH_ATOMIC(uint64_t) ping;
-        alignas(128) BENCH_ATOMIC(uint64_t) pong;
+        struct probe_line ping[BENCH_PROBE_LINES], pong[BENCH_PROBE_LINES];
         alignas(128) BENCH_ATOMIC(uint32_t) phase; /* which may begin; futex */
         BENCH_ATOMIC(uint32_t) arrived;            /* workers done with the phase; futex */
         alignas(128) BENCH_ATOMIC(uint32_t) stop;  /* something went wrong: leave */

@@ -33,7 +33,7 @@ static const char help[] =
         "  --no-growth          not the cost of attaching, of many streams and of idling\n"
         "  --json FILE          write everything there, for plots\n"
         "  --instructions FILE  counted instructions for the target table (bench/instructions.txt)\n"
-        "  --near-below NS      a cache line's round trip below this means `near' (400)\n"
+        "  --near-below NS      a cache line's round trip below this means `near' (300)\n"
         "  --list               list the cases and exit\n"
         "\n"
         "Exit codes: 0 done, 1 failure, 2 wrong usage. Nothing that is slow is a failure; a wrong message is.\n";
@@ -85,7 +85,7 @@ static struct options parse(int argc, char **argv)
                                                 {"list", no_argument, NULL, LIST},
                                                 {"help", no_argument, NULL, HELP},
                                                 {NULL, 0, NULL, 0}};
-        struct options o = {.rounds = 5, .near_below = 400};
+        struct options o = {.rounds = 5, .near_below = 300};
         int option;
 
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)

@@ -2,7 +2,10 @@
  * raw.c - what the machine itself costs: no library, no safety, no second producer; the least that moves bytes.
  *
  *   line    round trips. A message is a payload and a number behind it; up to 48 bytes share one cache line with it,
- *           longer ones lie before it in lines of their own. The reader looks at the number, then copies the payload.
+ *           longer ones lie behind it in lines of their own. The reader looks at the number, then copies the payload. Messages take
+ *           places in turn, each on a page of its own: how long a line takes from one CPU to the other depends on where its
+ *           page lies in the machine's memory (by a factor of two on one where that was looked at), and one place alone would
+ *           make the floor a matter of luck.
  *   ring    streams. Slots of whole cache lines, one index for each side, each side remembers the other's and looks
  *           again only when the ring seems full or empty.
  *   futex   round trips as line, but the reader sleeps in FUTEX_WAIT and the writer calls FUTEX_WAKE each time.
@@ -48,41 +51,54 @@ struct line {
         _Atomic uint64_t number;
         _Atomic uint32_t event;
         uint32_t pad;
-        alignas(64) unsigned char more[BENCH_SIZE_MAX];
+        alignas(64) unsigned char more[];
 };
 static_assert(offsetof(struct line, more) == 64, "the number and a short payload are in one cache line");
 
 struct line_end {
-        struct line *out, *in;
+        unsigned char *out, *in; /* LINES places each, `stride` bytes apart */
+        size_t stride;
         uint64_t sent, seen;
         size_t size;
         struct pool pool;
         unsigned char *copy;
 };
 
+#define LINES 32u
+
+static size_t line_stride(const struct plan *plan)
+{
+        return (sizeof(struct line) + plan->size + 4095) / 4096 * 4096;
+}
+
+ALWAYS struct line *line_at(const struct line_end *e, unsigned char *lines, uint64_t n)
+{
+        return (struct line *)(void *)(lines + n % LINES * e->stride);
+}
+
 static int line_setup(struct run *run)
 {
-        return map_shared(run, 2 * sizeof(struct line));
+        return map_shared(run, 2 * LINES * line_stride(run->plan));
 }
 
 static void line_teardown(struct run *run)
 {
         if (run->state)
-                munmap(run->state, 2 * sizeof(struct line));
+                munmap(run->state, 2 * LINES * line_stride(run->plan));
 }
 
 ALWAYS void line_write(struct line_end *e, uint64_t word)
 {
-        unsigned char *to = e->size <= LINE_PAYLOAD ? e->out->payload : e->out->more;
+        struct line *line = line_at(e, e->out, ++e->sent);
 
-        copy_bytes(to, pool_take(&e->pool, word), e->size);
+        copy_bytes(e->size <= LINE_PAYLOAD ? line->payload : line->more, pool_take(&e->pool, word), e->size);
         /* release: who sees the number sees the payload. */
-        atomic_store_explicit(&e->out->number, ++e->sent, memory_order_release);
+        atomic_store_explicit(&line->number, e->sent, memory_order_release);
 }
 
-ALWAYS void line_read(struct line_end *e, uint64_t *word)
+ALWAYS void line_read(struct line_end *e, const struct line *line, uint64_t *word)
 {
-        copy_bytes(e->copy, e->size <= LINE_PAYLOAD ? e->in->payload : e->in->more, e->size);
+        copy_bytes(e->copy, e->size <= LINE_PAYLOAD ? line->payload : line->more, e->size);
         e->seen++;
         memcpy(word, e->copy, sizeof(*word));
 }
@@ -96,10 +112,11 @@ static inline int line_put(void *end, uint64_t word)
 static inline int line_get(void *end, uint64_t *word)
 {
         struct line_end *e = end;
+        struct line *line = line_at(e, e->in, e->seen + 1);
 
-        if (atomic_load_explicit(&e->in->number, memory_order_acquire) == e->seen)
+        if (atomic_load_explicit(&line->number, memory_order_acquire) != e->seen + 1)
                 return -EAGAIN;
-        line_read(e, word);
+        line_read(e, line, word);
         return 0;
 }
 
@@ -108,8 +125,9 @@ static inline int futex_put(void *end, uint64_t word)
         struct line_end *e = end;
 
         line_write(e, word);
-        atomic_store_explicit(&e->out->event, (uint32_t)e->sent, memory_order_release);
-        (void)syscall(SYS_futex, &e->out->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        struct line *line = line_at(e, e->out, e->sent);
+        atomic_store_explicit(&line->event, (uint32_t)e->sent, memory_order_release);
+        (void)syscall(SYS_futex, &line->event, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
         return 0;
 }
 
@@ -118,12 +136,15 @@ static inline int futex_get(void *end, uint64_t *word)
         struct line_end *e = end;
         struct timespec slice = {.tv_nsec = 100000000}; /* to look whether the run is over */
 
-        if (atomic_load_explicit(&e->in->event, memory_order_acquire) == (uint32_t)e->seen) {
-                (void)syscall(SYS_futex, &e->in->event, FUTEX_WAIT, (uint32_t)e->seen, &slice, NULL, 0);
-                if (atomic_load_explicit(&e->in->event, memory_order_acquire) == (uint32_t)e->seen)
+        struct line *line = line_at(e, e->in, e->seen + 1);
+        uint32_t event = atomic_load_explicit(&line->event, memory_order_acquire);
+
+        if (event != (uint32_t)(e->seen + 1)) {
+                (void)syscall(SYS_futex, &line->event, FUTEX_WAIT, event, &slice, NULL, 0);
+                if (atomic_load_explicit(&line->event, memory_order_acquire) == event)
                         return -EAGAIN;
         }
-        line_read(e, word);
+        line_read(e, line, word);
         return 0;
 }
 
@@ -131,9 +152,11 @@ static const struct ops line_ops = {line_put, line_get}, futex_ops = {futex_put,
 
 static int line_open(struct line_end *e, struct run *run)
 {
-        struct line *lines = run->state;
+        size_t stride = line_stride(run->plan);
+        unsigned char *lines = run->state, *there = lines, *back = lines + LINES * stride;
 
-        *e = (struct line_end){.out = &lines[!run->producer], .in = &lines[run->producer], .size = run->plan->size};
+        *e = (struct line_end){.out = run->producer ? there : back, .in = run->producer ? back : there,
+                               .stride = stride, .size = run->plan->size};
         e->copy = aligned_alloc(64, (e->size + 63) / 64 * 64);
         return e->copy ? pool_make(&e->pool, e->size, 1, 0) : -ENOMEM;
 }

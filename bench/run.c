@@ -82,7 +82,7 @@ void machine_choose(struct machine *m)
 {
         cpu_set_t set;
 
-        *m = (struct machine){.near_below_ns = 400, .siblings_below_ns = 50, .shared_above_ns = PROBE_GOOD_NS,
+        *m = (struct machine){.near_below_ns = 300, .siblings_below_ns = 50, .shared_above_ns = PROBE_GOOD_NS,
                               .waited_max = 0.05};
         if (sched_getaffinity(0, sizeof(set), &set) != 0)
                 return;
@@ -207,29 +207,29 @@ static double probe_ask(struct shared *s)
                         break;
 
                 for (unsigned i = 0; i < PROBE_BLOCK; i++, n++) {
-                        atomic_store_explicit(&s->ping, n, memory_order_release);
-                        if (!probe_wait(&s->pong, n, give_up))
+                        atomic_store_explicit(&s->ping[n % BENCH_PROBE_LINES].number, n, memory_order_release);
+                        if (!probe_wait(&s->pong[n % BENCH_PROBE_LINES].number, n, give_up))
                                 goto out;
                 }
                 block_ns[blocks] = (float)(ticks_to_ns(ticks_now() - from) / PROBE_BLOCK);
                 good += block_ns[blocks++] < PROBE_GOOD_NS;
         }
 out:
-        atomic_store_explicit(&s->ping, UINT64_MAX, memory_order_release);
+        atomic_store_explicit(&s->ping[n % BENCH_PROBE_LINES].number, UINT64_MAX, memory_order_release);
         return undisturbed_of(block_ns, blocks);
 }
 
 static void probe_answer(struct shared *s)
 {
-        uint64_t give_up = ticks_now() + ticks_of(PROBE_GIVE_UP), seen = 0, n;
+        uint64_t give_up = ticks_now() + ticks_of(PROBE_GIVE_UP), next = 1, n;
 
         for (uint32_t looks = 1;; looks++) {
-                n = atomic_load_explicit(&s->ping, memory_order_acquire);
+                n = atomic_load_explicit(&s->ping[next % BENCH_PROBE_LINES].number, memory_order_acquire);
                 if (n == UINT64_MAX || (looks % 4096 == 0 && ticks_now() > give_up))
                         return;
-                if (n != seen) {
-                        seen = n;
-                        atomic_store_explicit(&s->pong, n, memory_order_release);
+                if (n == next) {
+                        atomic_store_explicit(&s->pong[next % BENCH_PROBE_LINES].number, n, memory_order_release);
+                        next++;
                 } else {
                         cpu_relax();
                         if (looks % 4096 == 0)
@@ -372,8 +372,10 @@ static int lead(struct shared *s, struct workers *w, uint32_t phase, int64_t ns)
                         return rc;
         }
         atomic_store(&s->arrived, 0);
-        atomic_store(&s->ping, 0);
-        atomic_store(&s->pong, 0);
+        for (unsigned i = 0; i < BENCH_PROBE_LINES; i++) {
+                atomic_store(&s->ping[i].number, 0);
+                atomic_store(&s->pong[i].number, 0);
+        }
         return 0;
 }
 
