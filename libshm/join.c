@@ -23,6 +23,7 @@
 #include <time.h>
 
 #define JOIN_BACKOFF_MAX_NS 1000000000
+#define JOIN_LOOKS 8 /* at the tail and the counters, for a pair that belongs together */
 
 /* Where a consumer wants to begin. */
 struct join_start {
@@ -190,20 +191,41 @@ struct join_mark {
         uint64_t tail, total;
 };
 
+/*
+ * The two are looked at one after the other, and whatever is sent in between, be it because we lose the CPU there, would be
+ * missing from the count for good. So the look during which the tail moved least counts, and none during which the
+ * stream went on to another segment. Returns whether there is reason to look again.
+ */
+static bool join_look(struct stream *s, const struct ring *r, struct join_mark *mark, uint64_t *narrowest)
+{
+        uint64_t tail = ring_tail(r, NULL), total = stream_total(s), moved = ring_tail(r, NULL) - tail;
+        bool present = stream_current(s) == r->number;
+        if (*narrowest == UINT64_MAX || (present && moved < *narrowest))
+                *mark = (struct join_mark){tail, total};
+        if (present && moved < *narrowest)
+                *narrowest = moved;
+        return present && *narrowest > 0;
+}
+
 static int join_mark(struct torc_consumer *c, struct join_mark *mark)
 {
-        struct segment seg;
-        uint64_t current;
-        int rc;
-        do { /* it may be reclaimed between the two, if there is another by then */
-                current = stream_current(&c->stream);
-                rc = segment_open(&seg, &c->stream, current, SEGMENT_LOOK);
-        } while (rc == -ENOENT && stream_current(&c->stream) != current);
-        if (rc)
-                return rc;
-        mark->tail = ring_tail(&seg.ring, NULL);
-        mark->total = stream_total(&c->stream);
-        segment_close(&seg);
+        struct stream *s = &c->stream;
+        uint64_t narrowest = UINT64_MAX;
+        for (int looks = 0; looks < JOIN_LOOKS && narrowest > 0;) {
+                struct segment other;
+                uint64_t current = stream_current(s);
+                bool ours = c->seg.map && c->seg.ring.number == current;
+                int rc = ours ? 0 : segment_open(&other, s, current, SEGMENT_LOOK);
+                if (rc == -ENOENT && stream_current(s) != current)
+                        continue; /* reclaimed between the two, as there is another by now */
+                if (rc)
+                        return rc;
+                do
+                        looks++;
+                while (join_look(s, ours ? &c->seg.ring : &other.ring, mark, &narrowest) && looks < JOIN_LOOKS);
+                if (!ours)
+                        segment_close(&other);
+        }
         return 0;
 }
 
@@ -244,13 +266,11 @@ static int join_place(struct torc_consumer *c, const struct join_start *start, s
         /* [join.w] seq_cst fence, pairs with [join.r]: the tail (again), behind the published cursor (J1). */
         atomic_thread_fence(memory_order_seq_cst);
         if (live) {
-                mark->tail = c->position = ring_tail(&c->seg.ring, NULL);
-                mark->total = stream_total(&c->stream);
+                c->position = ring_tail(&c->seg.ring, NULL);
                 consumer_publish(c);
-        } else {
-                rc = join_mark(c, mark);
         }
-        c->history_until = mark->tail;
+        rc = join_mark(c, mark);
+        c->history_until = live ? c->position : mark->tail;
         return rc;
 }
 
@@ -275,8 +295,19 @@ static uint64_t join_gap(struct torc_consumer *c, const struct join_mark *mark)
         return reached > c->count && reached - c->count < INT64_MAX ? reached - c->count : 0;
 }
 
+/* Of a first attachment: the messages before it, by the producers' counters. Returns 0, or -ENOENT: the place that was asked
+ * for has been overwritten. */
+static int join_begin_count(struct torc_consumer *c, const struct join_start *start, const struct join_mark *mark)
+{
+        uint64_t ahead = join_ahead(c, mark->tail);
+        if (start->kind == TORC_START_ID && c->position != start->position)
+                return -ENOENT;
+        c->total_before = mark->total - ahead - c->count;
+        return 0;
+}
+
 /* From JOINING to ACTIVE. Returns 0, TORC_ELAGGED (kicked half-way), -ENOENT (the segment went meanwhile), ... */
-static int join_activate(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark)
+static int join_activate(struct torc_consumer *c, const struct join_start *start, struct join_mark *mark, bool first)
 {
         uint64_t word = ABI_CONSUMER_WORD(ABI_CONSUMER_JOINING, c->gen, 0);
         int rc = join_place(c, start, mark);
@@ -284,6 +315,10 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
         if (rc == -ENOENT && atomic_load_explicit(&c->record->word, memory_order_acquire) == word &&
             stream_state(&c->stream) != ABI_STREAM_REMOVED)
                 return TORC_ECORRUPT;
+        /* Before we are ACTIVE: what is counted afterwards may have been cut off and overwritten by then, and be skipped as if
+         * it had been read. */
+        if (rc == 0 && first)
+                rc = join_begin_count(c, start, mark);
         if (rc)
                 return rc;
         if (c->inexact) { /* more was missed than the last cut tells. Before we are ACTIVE: the next cut counts from it */
@@ -354,10 +389,7 @@ static int join_once(struct torc_consumer *c, const struct torc_consumer_config 
         stream_unlock(s);
         if (rc)
                 return rc;
-        rc = join_activate(c, &start, &mark);
-        if (rc == 0)
-                c->total_before = mark.total - join_ahead(c, mark.tail) - c->count;
-        return rc;
+        return join_activate(c, &start, &mark, true);
 }
 
 /* consumer_join - attach; waits config->timeout_ms for a place. The slot is held from the first announcement on. */
@@ -486,7 +518,7 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
                 return rc;
         uint64_t from = c->position;
         c->inexact = c->inexact || !exact; /* the cut was overwritten or deleted: more was missed while we were away */
-        rc = join_activate(c, &start, &mark);
+        rc = join_activate(c, &start, &mark, false);
         if (rc && rc != TORC_ELAGGED)
                 join_step_back(c, ABI_CONSUMER_JOINING);
         if (rc) { /* cut off again before it got anywhere: that counts, too */

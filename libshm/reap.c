@@ -45,10 +45,11 @@ bool stream_consumer_alive(const struct stream *s, unsigned slot)
                               atomic_load_explicit(&c->peer_gen, memory_order_relaxed));
 }
 
-/* relaxed: each count has one writer. */
+/* relaxed: each count has one writer, and slots at the top and above have none. */
 static uint64_t stream_sum(const struct abi_ctl *ctl, uint64_t total)
 {
-        for (unsigned i = 0; i < ABI_PRODUCERS; i++)
+        uint32_t top = atomic_load_explicit(&ctl->producer_top, memory_order_relaxed);
+        for (unsigned i = 0; i < top && i < ABI_PRODUCERS; i++)
                 total += atomic_load_explicit(&ctl->producer[i].messages, memory_order_relaxed);
         return total;
 }

@@ -1,0 +1,203 @@
+/*
+ * review_counts.c - what a consumer is told that it missed is what it missed, also when it loses the CPU between the two
+ * looks from which it counts: at the tail, and at the producers' counters; or while it counts.
+ *
+ * Two functions of the library are wrapped by the linker (Makefile): what others do while a consumer does not run is done in
+ * there.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "torc_test.h"
+
+#define RING 128 /* messages of 8 bytes in a ring of 4096 */
+#define ANY UINT64_MAX
+
+struct stream;
+struct limit_place;
+uint64_t __real_stream_total(struct stream *s);
+uint64_t __wrap_stream_total(struct stream *s);
+uint64_t __real_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over);
+uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over);
+
+/* What happens meanwhile, once: between the looks, or before it counts. */
+static void (*meanwhile)(void *arg), (*before_it_counts)(void *arg);
+static void *meanwhile_arg;
+
+static void happen(void (**what)(void *arg))
+{
+        void (*f)(void *) = *what;
+        *what = NULL;
+        if (f)
+                f(meanwhile_arg);
+}
+
+uint64_t __wrap_stream_total(struct stream *s)
+{
+        happen(&meanwhile);
+        return __real_stream_total(s);
+}
+
+uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over)
+{
+        happen(&before_it_counts);
+        return __real_limit_count(s, at, until, over);
+}
+
+struct scene {
+        struct torc_bus *bus;
+        struct torc_producer *p;
+        struct torc_consumer *c;
+        uint64_t sent, read; /* since the consumer began to join */
+        uint64_t first;      /* number of the first message that it should see or be told of */
+};
+
+static void say(struct scene *s, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                assert_ok(test_send(s->p, s->sent++, 0));
+}
+
+/* Not so many that it is disconnected again. */
+static void say_five(void *arg)
+{
+        say(arg, 5);
+}
+
+static void seal_and_say_fifty(void *arg)
+{
+        struct scene *s = arg;
+        assert_ok(torc_stream_fence(s->bus, "s", NULL));
+        torc_producer_close(&s->p);
+        s->p = test_producer(s->bus, "s", TORC_SHARED, NULL);
+        say(s, 50);
+}
+
+/* Many laps. Who is connected has a right to all of it; who is still joining begins anywhere. */
+static void outrun(void *arg)
+{
+        struct scene *s = arg;
+        struct torc_consumer_info info;
+        size_t n;
+        assert_ok(torc_producer_consumers(s->p, &info, 1, &n));
+        assert_int_equal(n, 1);
+        say(s, 10 * RING);
+        s->first = info.connection == TORC_CONNECTED ? 0 : ANY;
+}
+
+static void open_scene(struct scene *s, struct test *t)
+{
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
+        *s = (struct scene){.bus = test_bus(t, "me")};
+        s->p = test_producer(s->bus, "s", TORC_SHARED, &config);
+        say(s, 7);
+        s->sent = 0;
+}
+
+static void join(struct scene *s, enum torc_start start, void (*f)(void *))
+{
+        meanwhile = f;
+        meanwhile_arg = s;
+        s->c = test_consumer(s->bus, "s", start, NULL);
+        assert_true(!meanwhile);
+}
+
+/* Disconnected, and away until not even what came after the cut is there any more. */
+static void lag_and_come_back(struct scene *s, void (*f)(void *))
+{
+        uint64_t number;
+        size_t len;
+        say(s, 5 * RING);
+        assert_rc(torc_consumer_try_recv(s->c, &number, sizeof number, &len, NULL), TORC_ELAGGED);
+        say(s, 5 * RING);
+        meanwhile = f;
+        assert_ok(torc_consumer_reattach(s->c, 0));
+        assert_true(!meanwhile);
+}
+
+/* All that were sent since it joined were read or are told as missed, and each one read says so by its number. */
+static void read_all(struct scene *s)
+{
+        uint64_t number;
+        size_t len;
+        int rc;
+        while ((rc = torc_consumer_try_recv(s->c, &number, sizeof number, &len, NULL)) == 0) {
+                s->first = s->first == ANY ? number : s->first;
+                assert_int_equal(s->first + s->read++ + torc_consumer_missed(s->c), number);
+        }
+        if (rc == TORC_ELAGGED) {
+                assert_ok(torc_consumer_reattach(s->c, 0));
+                read_all(s);
+                return;
+        }
+        assert_rc(rc, -EAGAIN);
+        assert_int_equal(s->first + s->read + torc_consumer_missed(s->c), s->sent);
+}
+
+static void close_scene(struct scene *s)
+{
+        read_all(s);
+        say(s, 10);
+        read_all(s);
+        torc_consumer_close(&s->c);
+        torc_producer_close(&s->p);
+        torc_bus_close(&s->bus);
+}
+
+static void missed_when_others_send_while_it_joins_is_right(void **state)
+{
+        struct scene s;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, say_five);
+        lag_and_come_back(&s, NULL);
+        close_scene(&s);
+}
+
+static void missed_when_others_send_while_it_comes_back_is_right(void **state)
+{
+        struct scene s;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, NULL);
+        lag_and_come_back(&s, say_five);
+        close_scene(&s);
+}
+
+static void missed_when_the_stream_is_fenced_while_it_joins_is_right(void **state)
+{
+        struct scene s;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, seal_and_say_fifty);
+        lag_and_come_back(&s, NULL);
+        close_scene(&s);
+}
+
+static void missed_when_the_stream_is_fenced_while_it_comes_back_is_right(void **state)
+{
+        struct scene s;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, NULL);
+        lag_and_come_back(&s, seal_and_say_fifty);
+        close_scene(&s);
+}
+
+static void missed_when_it_is_outrun_while_it_joins_is_right(void **state)
+{
+        struct scene s;
+        open_scene(&s, *state);
+        s.sent = 7; /* there is something to count */
+        before_it_counts = outrun;
+        join(&s, TORC_START_EARLIEST, NULL);
+        assert_true(!before_it_counts);
+        close_scene(&s);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(missed_when_others_send_while_it_joins_is_right),
+                TEST(missed_when_others_send_while_it_comes_back_is_right),
+                TEST(missed_when_the_stream_is_fenced_while_it_joins_is_right),
+                TEST(missed_when_the_stream_is_fenced_while_it_comes_back_is_right),
+                TEST(missed_when_it_is_outrun_while_it_joins_is_right),
+        };
+        return TEST_MAIN(tests);
+}
