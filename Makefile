@@ -62,7 +62,7 @@ SYSTESTS := $(patsubst tests/system/%.c,$(B)/tests/system/%,$(SYS_SRC))
 all: lib $(BINS) $(EXAMPLES)
 lib: $(LIBA) $(LIBSO)
 tests-build: $(UNITS) $(SYSTESTS)
-# Of some tests those whose path holds one of the words of TESTS, if there are any.
+# Of some tests those whose path holds one of the words of TESTS, if there are any: for test, asan, aarch64.
 picked = $(if $(TESTS),$(foreach t,$(1),$(if $(strip $(foreach p,$(TESTS),$(findstring $(p),$(t)))),$(t))),$(1))
 tests-picked: $(call picked,$(UNITS) $(SYSTESTS))
 
@@ -124,14 +124,13 @@ check-deps:
 	@packaging/deps.sh --quiet
 
 test: check-deps
-	@$(MAKE) --no-print-directory all tests-build
-	@tests/run.sh $(B)
+	@$(MAKE) --no-print-directory all tests-picked
+	@tests/run.sh $(B) $(TESTS)
 
 demo: check-deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) examples/demo.sh
 
-# With TESTS, of asan and tsan: those tests only.
 asan:
 	$(MAKE) B=build-asan SAN=address,undefined CFLAGS="-O1 -g" $(if $(TESTS),,all) tests-picked
 	tests/run.sh build-asan $(TESTS)
@@ -186,8 +185,9 @@ uninstall:
 
 help:
 	@sed -n '3,9s/^# \{0,1\}//p' Makefile
-	@echo "  make asan, tsan  sanitizer builds and their tests; TESTS=\"word ...\": those whose name holds a word"
-	@echo "  make aarch64     the library and its tests on AArch64, under qemu-user; TESTS likewise"
+	@echo "  make asan, tsan  sanitizer builds and their tests"
+	@echo "  make aarch64     the library and its tests on AArch64, under qemu-user"
+	@echo "                   of test, asan, aarch64 with TESTS=\"word ...\": the tests whose name holds a word"
 	@echo "  make bench       measure speed; make bench-quick: its target table in a minute; make bench-count: instructions"
 	@echo "  make model       the protocol's models, exhaustively; tests/model/run.sh --large: bigger instances"
 	@echo "  make crash       kill and stop each role behind each store; TORC_CRASH_PASSES=9: at more of its passes"
