@@ -11,4 +11,4 @@ $(B)/tests/crash/%: $(B)/tests/crash/%.o $(LIBA)
 crash-build: $(CRASH_TESTS)
 crash:
 	@$(MAKE) --no-print-directory B=$(CRASH_B) CFLAGS="-O1 -g -DTORC_FAULTS" crash-build
-	@tests/run.sh $(CRASH_B) tests/crash/
+	@TORC_TEST_SECONDS=900 tests/run.sh $(CRASH_B) tests/crash/
