@@ -103,8 +103,6 @@ struct actor {
 
 /* ---- failing, with the place ----------------------------------------------------------------------------- */
 
-static struct round *stage_now; /* in the test: the round that runs; cleared when it went well */
-
 static inline const char *stage_where(const struct round *r)
 {
         static char text[256];

@@ -16,6 +16,7 @@
 
 #define WALK_PASSES 2
 
+static struct round *stage_now; /* the round that runs; cleared when it went well */
 static uint64_t walk_fired[FAULT_POINTS][2]; /* killed, stopped */
 static uint64_t walk_rounds;
 
