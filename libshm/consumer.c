@@ -29,6 +29,9 @@
 #define CONSUMER_RUN 8               /* messages between misses that make a batch */
 #define CONSUMER_PAUSES 40           /* pauses to let one build up: about 1 us */
 #define CONSUMER_DOUBT_MAX 65536     /* short runs between two tries, at most */
+#define CONSUMER_STRIDE 128          /* messages without a miss, all readers together, to a look at the distance */
+#define CONSUMER_DISTANCE 16384      /* bytes to trail by: more than a CPU fetches ahead by itself */
+#define CONSUMER_WAITS 4             /* pauses as above, for that distance */
 #define CONSUMER_LOOKS 64           /* quick misses to one that looks at the clock, */
 #define CONSUMER_LOOK_NS 1000000    /* and how often that one looks at tail, too */
 #define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
@@ -182,6 +185,29 @@ static void consumer_let_build_up(struct torc_consumer *c)
 }
 
 /*
+ * A reader that never misses may be chasing all the same: each line takes as long to come as the writer takes for the next
+ * one, and both stay at that speed. So one that has not missed for long looks how far the writer is ahead, and lets it get away
+ * if that is little. A look takes tail's line from the writer: the more readers, the rarer. Not called between a message
+ * and its delivery.
+ */
+static __attribute__((noinline)) void consumer_keep_distance(struct torc_consumer *c)
+{
+        const struct ring *r = &c->seg.ring;
+        uint64_t wanted = r->capacity / 4 < CONSUMER_DISTANCE ? r->capacity / 4 : CONSUMER_DISTANCE, last = 0;
+        /* relaxed, both: they order nothing, and may be old. */
+        uint32_t readers = atomic_load_explicit(&c->stream.ctl->consumer_top, memory_order_relaxed);
+        c->distance_count = c->count + CONSUMER_STRIDE * (uint64_t)(readers + !readers);
+        for (int i = 0; i < CONSUMER_WAITS && c->count - c->miss_count >= CONSUMER_STRIDE; i++) {
+                uint64_t tail = atomic_load_explicit(&r->seg->tail, memory_order_relaxed);
+                if (tail - c->position > wanted || tail == last)
+                        return;
+                last = tail;
+                for (int n = 0; n < CONSUMER_PAUSES; n++)
+                        wait_pause();
+        }
+}
+
+/*
  * The next message's frame. Returns 0, -EAGAIN (nothing is ready), TORC_ELAGGED, TORC_ECLOSED, TORC_EREMOVED or
  * TORC_ECORRUPT.
  */
@@ -273,8 +299,10 @@ static inline void consumer_done(struct torc_consumer *c, const struct ring_fram
 }
 
 /* Is there a message without metadata? Looks at the frame only, and tells nothing when it is not so. */
-static inline bool consumer_take(const struct torc_consumer *c, struct ring_frame *frame)
+static inline bool consumer_take(struct torc_consumer *c, struct ring_frame *frame)
 {
+        if (__builtin_expect(c->count >= c->distance_count, 0))
+                consumer_keep_distance(c);
         return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
 }
 

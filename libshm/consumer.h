@@ -39,6 +39,7 @@ struct torc_consumer {
         uint32_t misses;    /* looks that found nothing */
         int64_t looked_ns;  /* when the last whole look was taken by one that only tries */
         uint64_t miss_count; /* `count` at the last miss: the run of messages in between tells who trails whom */
+        uint64_t distance_count; /* `count` at which to look how far the writer is ahead */
         uint32_t patience;   /* short runs to let pass before the next pause is tried */
         uint32_t doubt;      /* the next patience */
         bool woken_soon;     /* the last sleep was a short one */

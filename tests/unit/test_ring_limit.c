@@ -42,7 +42,7 @@ static void ring_earliest_when_frames_differ_is_a_frame(void **state)
         unsigned char data[128] = {0};
         for (size_t n = 0; n < 500; n++) {
                 struct ring_frame f;
-                struct ring_claim claim;
+                struct ring_claim claim = {0};
                 uint64_t need, bytes = ring_frame_bytes(n * 7 % 97);
                 while (ring_claim(&rig.r, 0, bytes, &claim, &need) == RING_FULL)
                         ring_raise_limit(&rig.r,
