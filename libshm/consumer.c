@@ -670,8 +670,10 @@ static int consumer_arm(struct torc_consumer *c)
         atomic_store_explicit(&c->record->armed, 1, memory_order_relaxed);
         FAULT(consumer_armed);
         wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
-        if (consumer_news(c, &stuck))
+        if (consumer_news(c, &stuck)) {
+                consumer_make_readable(c); /* what called for a look is gone, and its reader may stop before -EAGAIN */
                 return 0;
+        }
         struct itimerspec slice = {.it_value = {.tv_nsec = stuck ? WAIT_HOLE_NS : CONSUMER_POLL_SLICE_MS * 1000000}};
         timerfd_settime(c->handle.fd[CONSUMER_FD_TIMER], 0, &slice, NULL);
         return -EAGAIN;

@@ -544,8 +544,8 @@ int torc_consumer_poll(struct torc_consumer *consumer, torc_message_fn *fn, void
                        size_t *handled);
 
 /*
- * torc_consumer_fd - a descriptor for poll(2), select(2) or epoll(7): readable when there may be a message.
- * After each wake-up read until -EAGAIN, which arms it again. It also wakes some times a second on its own while
+ * torc_consumer_fd - a descriptor for poll(2), select(2) or epoll(7): readable when there may be a message, and until
+ * a read has returned -EAGAIN, which arms it again. It also wakes some times a second on its own while
  * armed, so that a notification lost with its killed sender delays nobody for long. Owned by the consumer.
  * Returns   the descriptor, or a negative code.
  */

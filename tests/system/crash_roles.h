@@ -263,7 +263,7 @@ static inline int read_fd(struct reading *d, int timeout_ms)
         for (int i = 0; i < 64; i++) {
                 int rc = read_copy(d, 0);
                 if (rc == -EAGAIN)
-                        return i ? 0 : -ETIMEDOUT; /* it wakes by itself, too, and every 2 ms before a hole */
+                        return i ? 0 : -ETIMEDOUT; /* it wakes by itself, too */
                 if (rc)
                         return rc;
         }
