@@ -2,7 +2,7 @@
 #
 #   make bench          every figure of docs/PERFORMANCE.md: table, build/bench/results.json, plots as PNG
 #   make bench-quick    the target table in less than a minute
-#   make bench-page     put the report of the last `make bench` (else `make bench-quick`) into docs/PERFORMANCE.md
+#   make bench-page     the same, and put the report and the plots into docs/PERFORMANCE.md
 #   make bench-count    count instructions per message, fail if they grew by more than 3 % (bench/instructions.txt)
 #
 # Other queues are measured beside torc where their packages are there (packaging/packages-bench.txt); nothing here is needed
@@ -68,7 +68,7 @@ bench-quick: bench-build
 	 rc=$$?; cat $(B)/bench/quick.txt; exit $$rc
 bench-plots:
 	@bench/plot.sh $(B)/bench/results.json $(B)/bench
-bench-page:
-	@bench/page.sh docs/PERFORMANCE.md $(B)/bench/report.txt $(B)/bench/quick.txt
+bench-page: bench
+	@bench/page.sh docs/PERFORMANCE.md $(B)/bench/report.txt $(B)/bench/results.json
 bench-count: $(B)/bench/instructions
 	@bench/instructions.sh --check $(B)/bench/instructions

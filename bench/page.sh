@@ -1,19 +1,27 @@
 #!/bin/sh
-# page.sh PAGE REPORT... - put the first report that is there between the two markers of the page.
+# page.sh PAGE REPORT RESULTS.json - put a run's report and its plots into the page, between its two markers. The plots are drawn
+# into a folder "plots" beside the page.
 set -eu
-page=$1
-shift
-for report; do
-        [ -s "$report" ] || continue
-        tmp=$(mktemp)
-        awk -v report="$report" '
-                /^<!-- measured -->$/ { print; print "```"; while ((getline line < report) > 0) print line; print "```"; skip = 1 }
-                /^<!-- \/measured -->$/ { skip = 0 }
-                !skip && !/^<!-- measured -->$/' "$page" >"$tmp"
-        cat "$tmp" >"$page"
-        rm -f "$tmp"
-        echo "bench: $page holds $report: $(sed -n 's/.*\(load .*after\),.*/\1/p;1q' "$report")"
-        exit 0
-done
-echo "bench: no report yet; make bench or make bench-quick writes one" >&2
-exit 1
+page=$1 report=$2 results=$3
+here=$(dirname "$0")
+plots=$(dirname "$page")/plots
+[ -s "$report" ] && [ -s "$results" ] || { echo "bench: no report yet; make bench writes one" >&2; exit 1; }
+mkdir -p "$plots"
+rm -f "$plots"/*.png
+"$here/plot.sh" "$results" "$plots"
+tmp=$(mktemp)
+trap 'rm -f "$tmp"' EXIT
+{
+        sed '/^<!-- measured -->$/q' "$page"
+        echo '```'
+        cat "$report"
+        echo '```'
+        for plot in "$plots"/*.png; do
+                [ -f "$plot" ] || continue
+                name=$(basename "$plot" .png)
+                printf '\n![%s](plots/%s.png)\n' "$name" "$name"
+        done
+        sed -n '/^<!-- \/measured -->$/,$p' "$page"
+} >"$tmp"
+cat "$tmp" >"$page"
+echo "bench: $page holds $report: $(sed -n 's/.*\(load .*after\),.*/\1/p;1q' "$report")"
