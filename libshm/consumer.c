@@ -303,7 +303,8 @@ static inline bool consumer_take(struct torc_consumer *c, struct ring_frame *fra
 {
         if (__builtin_expect(c->count >= c->distance_count, 0))
                 consumer_keep_distance(c);
-        return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
+        return !c->lagged && ring_look(&c->seg.ring, c->position, frame) &&
+               !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
 }
 
 static inline void consumer_show(const struct torc_consumer *c, const struct ring_frame *frame, struct torc_view *view)

@@ -256,6 +256,44 @@ static void kick_when_nothing_is_unread_misses_nothing(void **state)
         torc_bus_close(&bus);
 }
 
+static int count_calls(const struct torc_view *view, void *arg)
+{
+        (void)view;
+        ++*(int *)arg;
+        return 0;
+}
+
+/* What it has not read stands in the ring still, whole: it is not for one who was cut off. */
+static void every_call_when_kicked_tells_so_until_it_comes_back(void **state)
+{
+        struct test *t = *state;
+        struct torc_bus *bus = test_bus(t, "me");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = NULL;
+        struct torc_view view;
+        uint64_t got;
+        size_t len, handled;
+        int calls = 0;
+        assert_ok(torc_consumer_open(&c, bus, "s", &(struct torc_consumer_config){.name = "victim"}));
+        assert_ok(test_send(p, 0, 0));
+        assert_ok(test_send(p, 1, 0));
+        assert_ok(torc_stream_kick(bus, "s", ref_of(p, "victim")));
+        for (int round = 0; round < 2; round++) {
+                assert_rc(torc_consumer_recv(c, &got, sizeof got, &len, 0, NULL), TORC_ELAGGED);
+                assert_rc(torc_consumer_view(c, &view, 0), TORC_ELAGGED);
+                assert_rc(torc_consumer_poll(c, count_calls, &calls, 5, &handled), TORC_ELAGGED);
+        }
+        assert_int_equal(calls, 0);
+        assert_ok(torc_consumer_reattach(c, 0));
+        assert_int_equal(torc_consumer_missed(c), 2);
+        assert_ok(test_send(p, 2, 0));
+        test_expect(c, 2);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 static void reattach_when_it_cannot_says_why(void **state)
 {
         struct test *t = *state;
@@ -380,6 +418,7 @@ int main(void)
                 TEST(view_when_overwritten_while_skipping_is_void_too),
                 TEST(poll_when_overwritten_voids_the_last_call),
                 TEST(kick_when_nothing_is_unread_misses_nothing),
+                TEST(every_call_when_kicked_tells_so_until_it_comes_back),
                 TEST(reattach_when_it_cannot_says_why),
                 TEST(lag_when_disconnected_at_full_speed_adds_up),
                 TEST(lag_when_skipping_at_full_speed_adds_up),
