@@ -303,8 +303,7 @@ static inline bool consumer_take(struct torc_consumer *c, struct ring_frame *fra
 {
         if (__builtin_expect(c->count >= c->distance_count, 0))
                 consumer_keep_distance(c);
-        return !c->lagged && ring_look(&c->seg.ring, c->position, frame) &&
-               !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
+        return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
 }
 
 static inline void consumer_show(const struct torc_consumer *c, const struct ring_frame *frame, struct torc_view *view)
@@ -493,7 +492,7 @@ static int consumer_view(struct torc_consumer *c, struct torc_view *view, int ti
 
 int torc_consumer_view(struct torc_consumer *c, struct torc_view *view, int timeout_ms)
 {
-        if (handle_dead(&c->handle) || c->viewing)
+        if (handle_dead(&c->handle) || c->viewing || c->lagged)
                 return consumer_view(c, view, timeout_ms);
         if (!consumer_take(c, &c->view)) {
                 if (timeout_ms == 0 && consumer_quick_miss(c))
@@ -541,7 +540,7 @@ static int consumer_poll_run(struct torc_consumer *c, torc_message_fn *fn, void 
         struct torc_view view = {.id = {.epoch = c->seg.ring.epoch}};
         struct ring_frame frame;
         int rc = 0;
-        while (*handled < limit && consumer_take(c, &frame)) {
+        while (*handled < limit && !c->lagged && consumer_take(c, &frame)) {
                 view.data = frame.body;
                 view.len = frame.length;
                 view.id.position = frame.position;
