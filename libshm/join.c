@@ -23,6 +23,7 @@
 #include <time.h>
 
 #define JOIN_BACKOFF_MAX_NS 1000000000
+#define JOIN_TRIES 4 /* to join and count what lies ahead before it counts as joined */
 #define JOIN_LOOKS 8 /* at the tail and the counters, for a pair that belongs together */
 
 /* Where a consumer wants to begin. */
@@ -229,7 +230,8 @@ static int join_mark(struct torc_consumer *c, struct join_mark *mark)
         return 0;
 }
 
-/* History was overwritten at a place between us and the tail: begin behind that. False: it was not. */
+/* History was overwritten at a place between us and the tail: begin behind that. False: it was not, or we were disconnected:
+ * what is overwritten since then is not history, but lost. */
 static bool join_skip(struct torc_consumer *c, const struct limit_place *at)
 {
         struct segment seg;
@@ -237,6 +239,11 @@ static bool join_skip(struct torc_consumer *c, const struct limit_place *at)
                 return false;
         uint64_t earliest = ring_earliest(&seg.ring);
         segment_close(&seg);
+        /* [kick.r] acquire fence, pairs with [kick.w]: a limit that was raised after the kick comes with the kick. */
+        atomic_thread_fence(memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&c->record->word, memory_order_relaxed);
+        if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_KICKED)
+                return false;
         if (earliest <= at->position || join_stand(c, at->segment))
                 return false;
         c->position = earliest;
@@ -362,7 +369,7 @@ static int join_start_of(struct torc_consumer *c, const struct torc_consumer_con
         return 0;
 }
 
-static int join_once(struct torc_consumer *c, const struct torc_consumer_config *config, bool taken)
+static int join_once(struct torc_consumer *c, const struct torc_consumer_config *config, bool taken, unsigned outrun)
 {
         struct join_start start;
         struct join_mark mark;
@@ -389,7 +396,11 @@ static int join_once(struct torc_consumer *c, const struct torc_consumer_config 
         stream_unlock(s);
         if (rc)
                 return rc;
-        return join_activate(c, &start, &mark, true);
+        /* Where the count takes longer than the stream leaves us the oldest place: joined first, to be told of what is lost. The
+         * count may be short then, if it is lost before it is counted. */
+        bool late = start.kind == TORC_START_EARLIEST && outrun >= JOIN_TRIES;
+        rc = join_activate(c, &start, &mark, !late);
+        return rc == 0 && late ? join_begin_count(c, &start, &mark) : rc;
 }
 
 /* consumer_join - attach; waits config->timeout_ms for a place. The slot is held from the first announcement on. */
@@ -398,15 +409,18 @@ int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *co
         struct stream *s = &c->stream;
         int64_t deadline = wait_deadline(config->timeout_ms);
         bool taken = false;
+        unsigned outrun = 0;
         c->attached_ns = wait_wall_ns();
         c->attached_mono_ns = wait_mono_ns();
         for (;;) {
                 uint32_t event = wait_announce(&s->ctl->access, ABI_WAIT_FUTEX);
                 uint32_t gen = c->gen;
-                int rc = join_once(c, config, taken);
+                int rc = join_once(c, config, taken, outrun);
                 taken = taken || gen != c->gen;
+                outrun++;
                 if (rc == TORC_ELAGGED || rc == -ENOENT)
                         continue; /* the stream outran us while we joined */
+                outrun = 0;
                 if (rc != TORC_ENOCAPACITY)
                         return rc;
                 if (wait_over(deadline))

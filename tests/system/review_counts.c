@@ -19,8 +19,8 @@ uint64_t __wrap_stream_total(struct stream *s);
 uint64_t __real_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over);
 uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over);
 
-/* What happens meanwhile, once: between the looks, or before it counts. */
-static void (*meanwhile)(void *arg), (*before_it_counts)(void *arg);
+/* What happens meanwhile, once: between the looks, or before it counts; or each time that it counts. */
+static void (*meanwhile)(void *arg), (*before_it_counts)(void *arg), (*whenever_it_counts)(void *arg);
 static void *meanwhile_arg;
 
 static void happen(void (**what)(void *arg))
@@ -40,6 +40,8 @@ uint64_t __wrap_stream_total(struct stream *s)
 uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t until, bool over)
 {
         happen(&before_it_counts);
+        if (whenever_it_counts && over) /* a joiner's count, not a kick's */
+                whenever_it_counts(meanwhile_arg);
         return __real_limit_count(s, at, until, over);
 }
 
@@ -190,6 +192,22 @@ static void missed_when_it_is_outrun_while_it_joins_is_right(void **state)
         close_scene(&s);
 }
 
+static void join_when_it_is_outrun_each_time_ends(void **state)
+{
+        struct scene s;
+        uint64_t number;
+        size_t len;
+        open_scene(&s, *state);
+        whenever_it_counts = outrun;
+        join(&s, TORC_START_EARLIEST, NULL);
+        whenever_it_counts = NULL;
+        assert_rc(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL), TORC_ELAGGED);
+        assert_int_equal(torc_consumer_missed(s.c), RING); /* what stood in the ring when it was cut off */
+        torc_consumer_close(&s.c);
+        torc_producer_close(&s.p);
+        torc_bus_close(&s.bus);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -198,6 +216,7 @@ int main(void)
                 TEST(missed_when_the_stream_is_fenced_while_it_joins_is_right),
                 TEST(missed_when_the_stream_is_fenced_while_it_comes_back_is_right),
                 TEST(missed_when_it_is_outrun_while_it_joins_is_right),
+                TEST(join_when_it_is_outrun_each_time_ends),
         };
         return TEST_MAIN(tests);
 }
