@@ -15,8 +15,11 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 
 #define LIMIT_TRIES 100 /* looks at a claim in progress */
+#define KICK_TRIES 100  /* looks at a consumer in progress, */
+#define KICK_PATIENCE_NS 50000000 /* and how long it is waited for */
 
 static bool limit_counts(const struct abi_consumer *c)
 {
@@ -138,16 +141,26 @@ uint64_t limit_count(struct stream *s, struct limit_place *at, uint64_t until, b
         }
 }
 
-/* Where a consumer stands, with the count that belongs to it. */
+/* Where a consumer stands, with the count that belongs to it. It may have lost the CPU between the stores, which is when it is
+ * likely to lag: then it is waited for, since a count that belongs to another place would make what it missed one too many. Not for
+ * long: it may have been stopped there. */
 static void kick_stand(const struct abi_consumer *c, struct limit_place *at, uint64_t *count)
 {
-        for (int tries = 0; tries < 1000; tries++) {
+        int64_t give_up = 0;
+        for (int tries = 0;; tries++) {
                 at->segment = atomic_load_explicit(&c->segment, memory_order_acquire);    /* [cursor.r] */
                 uint64_t after = atomic_load_explicit(&c->count2, memory_order_acquire);  /* [cursor.r] */
                 at->position = atomic_load_explicit(&c->cursor, memory_order_acquire);    /* [cursor.r] */
                 *count = atomic_load_explicit(&c->count, memory_order_acquire);
                 if (*count == after && atomic_load_explicit(&c->segment, memory_order_relaxed) == at->segment)
                         return; /* nothing was passed between the stores */
+                if (tries < KICK_TRIES)
+                        continue;
+                if (give_up == 0)
+                        give_up = wait_mono_ns() + KICK_PATIENCE_NS;
+                else if (wait_over(give_up))
+                        return;
+                nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
         }
 }
 

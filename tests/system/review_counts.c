@@ -1,13 +1,16 @@
 /*
  * review_counts.c - what a consumer is told that it missed is what it missed, also when it loses the CPU between the two
- * looks from which it counts: at the tail, and at the producers' counters; or while it counts.
+ * looks from which it counts: at the tail, and at the producers' counters; or while it counts; or while it says where it stands.
  *
- * Two functions of the library are wrapped by the linker (Makefile): what others do while a consumer does not run is done in
- * there.
+ * Some functions that the library calls are wrapped by the linker (Makefile): what others do while a consumer does not run is done
+ * in there, and what it does when it runs again.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "abi.h"
 #include "torc_test.h"
+
+#include <sys/mman.h>
 
 #define RING 128 /* messages of 8 bytes in a ring of 4096 */
 #define ANY UINT64_MAX
@@ -43,6 +46,27 @@ uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t u
         if (whenever_it_counts && over) /* a joiner's count, not a kick's */
                 whenever_it_counts(meanwhile_arg);
         return __real_limit_count(s, at, until, over);
+}
+
+/* A consumer that lost the CPU in the middle of saying where it stands; it has it again when others sleep. */
+static struct abi_consumer *halfway;
+static uint64_t halfway_cursor;
+int __real_nanosleep(const struct timespec *time, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left);
+
+static void run_on(void)
+{
+        if (!halfway)
+                return;
+        atomic_store(&halfway->cursor, halfway_cursor);
+        atomic_store(&halfway->count2, atomic_load(&halfway->count));
+        halfway = NULL;
+}
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+        run_on();
+        return __real_nanosleep(time, left);
 }
 
 struct scene {
@@ -192,6 +216,42 @@ static void missed_when_it_is_outrun_while_it_joins_is_right(void **state)
         close_scene(&s);
 }
 
+static void missed_when_it_is_kicked_half_way_is_right(void **state)
+{
+        struct test *t = *state;
+        struct scene s;
+        struct torc_consumer_info info;
+        char path[128];
+        uint64_t number;
+        size_t len, n;
+        open_scene(&s, t);
+        join(&s, TORC_START_LIVE, NULL);
+        say(&s, 10);
+        assert_ok(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL));
+        assert_ok(torc_producer_consumers(s.p, &info, 1, &n));
+        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct abi_ctl *ctl = mmap(NULL, sizeof *ctl, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        assert_true(ctl != MAP_FAILED);
+        close(fd);
+        struct abi_consumer *record = &ctl->consumer[info.ref & 0xffff];
+        /* It has passed the second message, and has stored its count, but not yet its cursor. */
+        uint64_t before = atomic_load(&record->cursor);
+        assert_ok(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL));
+        halfway_cursor = atomic_load(&record->cursor);
+        atomic_store(&record->cursor, before);
+        atomic_store(&record->count2, 1);
+        halfway = record;
+        assert_ok(torc_stream_kick(s.bus, "s", info.ref));
+        run_on();
+        assert_rc(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL), TORC_ELAGGED);
+        assert_int_equal(torc_consumer_missed(s.c), 8);
+        munmap(ctl, sizeof *ctl);
+        s.read = 2;
+        assert_ok(torc_consumer_reattach(s.c, 0));
+        close_scene(&s);
+}
+
 static void join_when_it_is_outrun_each_time_ends(void **state)
 {
         struct scene s;
@@ -216,6 +276,7 @@ int main(void)
                 TEST(missed_when_the_stream_is_fenced_while_it_joins_is_right),
                 TEST(missed_when_the_stream_is_fenced_while_it_comes_back_is_right),
                 TEST(missed_when_it_is_outrun_while_it_joins_is_right),
+                TEST(missed_when_it_is_kicked_half_way_is_right),
                 TEST(join_when_it_is_outrun_each_time_ends),
         };
         return TEST_MAIN(tests);
