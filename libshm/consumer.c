@@ -299,11 +299,16 @@ static inline void consumer_done(struct torc_consumer *c, const struct ring_fram
 }
 
 /* Is there a message without metadata? Looks at the frame only, and tells nothing when it is not so. */
+static inline bool consumer_look(const struct torc_consumer *c, struct ring_frame *frame)
+{
+        return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
+}
+
 static inline bool consumer_take(struct torc_consumer *c, struct ring_frame *frame)
 {
         if (__builtin_expect(c->count >= c->distance_count, 0))
                 consumer_keep_distance(c);
-        return ring_look(&c->seg.ring, c->position, frame) && !(frame->flags & (ABI_FRAME_PAD | ABI_FRAME_META));
+        return consumer_look(c, frame);
 }
 
 static inline void consumer_show(const struct torc_consumer *c, const struct ring_frame *frame, struct torc_view *view)
@@ -532,31 +537,38 @@ static int consumer_poll_one(struct torc_consumer *c, torc_message_fn *fn, void 
 
 /*
  * Hand over plain messages as long as they come, at most `limit`. Returns 0, also when the next one is of another kind or not
- * there; a callback's number, in *said too; or what consumer_confirm() said. What does not change meanwhile is read once.
+ * there; a callback's number is in *said; else what consumer_confirm() said, or why the handle is dead.
  */
 static int consumer_poll_run(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled,
                              int *said)
 {
         struct torc_view view = {.id = {.epoch = c->seg.ring.epoch}};
         struct ring_frame frame;
+        uint64_t most = c->lagged || c->count >= c->distance_count ? 0 : c->distance_count - c->count, n = 0;
         int rc = 0;
-        while (*handled < limit && !c->lagged && consumer_take(c, &frame)) {
+        if (most > limit - *handled)
+                most = limit - *handled;
+        c->viewing = CONSUMER_POLLING; /* a callback may not take the next one */
+        while (n < most && consumer_look(c, &frame)) {
                 view.data = frame.body;
                 view.len = frame.length;
                 view.id.position = frame.position;
                 view.producer = frame.producer;
-                c->viewing = CONSUMER_POLLING; /* the callback may not take the next one */
-                *said = fn(&view, arg);
-                c->viewing = 0;
+                int number = fn(&view, arg);
                 if (__builtin_expect(!consumer_still_whole(c, frame.position), 0) &&
                     (rc = consumer_confirm(c, frame.position)))
-                        return rc == -EAGAIN ? TORC_ELAGGED : rc;
+                        break;
                 consumer_done(c, &frame, frame.length);
-                ++*handled;
-                if (*said || (rc = handle_dead(&c->handle)))
-                        return rc;
+                n++;
+                rc = handle_dead(&c->handle);
+                if (__builtin_expect(number | rc, 0)) {
+                        *said = number;
+                        break;
+                }
         }
-        return 0;
+        c->viewing = 0;
+        *handled += n;
+        return rc == -EAGAIN ? TORC_ELAGGED : rc;
 }
 
 int torc_consumer_poll(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled)

@@ -530,14 +530,14 @@ static size_t producer_batch(const struct torc_producer *p, const struct torc_sp
 {
         uint64_t eighth = p->seg.ring.capacity / 8, sum = 0, lengths = 0;
         uint64_t most = eighth < PRODUCER_BATCH_MAX ? eighth : PRODUCER_BATCH_MAX;
-        uint32_t max = p->stream.ctl->config.max_message;
+        uint64_t max = p->stream.ctl->config.max_message;
         size_t i = 0;
-        for (; i < n && messages[i].len <= max; i++) {
-                uint64_t frame = ring_frame_bytes(messages[i].len);
-                if (i > 0 && sum + frame > most)
+        for (; i < n; i++) {
+                uint64_t length = messages[i].len, next = sum + ring_frame_bytes(length);
+                if (length > max || (next > most && i > 0))
                         break;
-                sum += frame;
-                lengths += messages[i].len;
+                sum = next;
+                lengths += length;
         }
         *bytes = sum;
         *payload = lengths;
