@@ -32,6 +32,8 @@ struct torc_consumer {
         uint64_t stuck_position; /* where a frame or a successor is overdue, */
         int64_t stuck_ns;        /* since when */
         uint64_t total_before; /* messages committed on the stream before our count began */
+        uint64_t back_segment, back_position; /* where to come back to, */
+        bool stepped_back;                    /* if we gave our place up ourselves: no kicker has said where */
         bool inexact;          /* of what was missed since the last attachment, a part is not counted yet */
         bool lagged;           /* disconnected, and the caller has to be told or to reattach */
         unsigned viewing;      /* 0, CONSUMER_VIEW: a view is held, CONSUMER_POLLING: a callback of torc_consumer_poll() has it */

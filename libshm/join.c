@@ -450,6 +450,7 @@ int consumer_note_kick(struct torc_consumer *c)
         if (ABI_CONSUMER_STATE(word) != ABI_CONSUMER_KICKED || ABI_CONSUMER_GEN(word) != c->gen)
                 return TORC_ECORRUPT;
         c->lagged = true;
+        c->stepped_back = false;
         c->active = CONSUMER_NEVER;
         join_count_missed(c, ABI_CONSUMER_CUT_OFF(word, c->count));
         return TORC_ELAGGED;
@@ -487,6 +488,10 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         struct abi_consumer *rec = c->record;
         uint64_t segment = atomic_load_explicit(&rec->kick_segment, memory_order_relaxed);
         uint64_t cut = atomic_load_explicit(&rec->kick_tail, memory_order_relaxed);
+        if (c->stepped_back) { /* what stands there may be of a kick that came too late, or whose kicker died before it */
+                segment = c->back_segment;
+                cut = c->back_position;
+        }
         if (c->position > cut) { /* we read on beyond the cut, before the kick: nothing was missed */
                 cut = c->position;
                 segment = c->seg.ring.number;
@@ -500,16 +505,18 @@ static int join_resume(struct torc_consumer *c, struct join_start *start, bool *
         return rc;
 }
 
-/* Back from JOINING, or out of being ACTIVE, to KICKED, so that we hold nobody up. By CAS: somebody may just kick us. */
-static void join_step_back(struct torc_consumer *c, unsigned state)
+/* Back from JOINING, or out of being ACTIVE, to KICKED, so that we hold nobody up. By CAS: somebody may just kick us. Returns
+ * whether it was we. */
+static bool join_step_back(struct torc_consumer *c, unsigned state)
 {
         uint64_t word = ABI_CONSUMER_WORD(state, c->gen, 0);
         /* [kick.w] acq_rel, pairs with [kick.r] and [slot.r]: our reads are done before the word that gives the bytes up. */
-        atomic_compare_exchange_strong_explicit(&c->record->word, &word,
-                                                ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
-                                                memory_order_acq_rel, memory_order_relaxed);
+        bool ours = atomic_compare_exchange_strong_explicit(&c->record->word, &word,
+                                                            ABI_CONSUMER_WORD(ABI_CONSUMER_KICKED, c->gen, c->count),
+                                                            memory_order_acq_rel, memory_order_relaxed);
         FAULT(join_step_back);
         stream_members_changed(&c->stream);
+        return ours;
 }
 
 static int join_again(struct torc_consumer *c, int64_t deadline)
@@ -533,11 +540,13 @@ static int join_again(struct torc_consumer *c, int64_t deadline)
         uint64_t from = c->position;
         c->inexact = c->inexact || !exact; /* the cut was overwritten or deleted: more was missed while we were away */
         rc = join_activate(c, &start, &mark, false);
-        if (rc && rc != TORC_ELAGGED)
-                join_step_back(c, ABI_CONSUMER_JOINING);
         if (rc) { /* cut off again before it got anywhere: that counts, too */
+                bool ours = rc != TORC_ELAGGED && join_step_back(c, ABI_CONSUMER_JOINING);
                 c->lagged = false;
                 consumer_note_kick(c);
+                c->back_segment = start.segment;
+                c->back_position = start.position;
+                c->stepped_back = ours;
                 return rc;
         }
         c->missed_bytes += c->position > from ? c->position - from : 0;

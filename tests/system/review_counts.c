@@ -48,6 +48,17 @@ uint64_t __wrap_limit_count(struct stream *s, struct limit_place *at, uint64_t u
         return __real_limit_count(s, at, until, over);
 }
 
+/* From now on the so-manieth segment cannot be opened; 0: all can. */
+struct segment;
+static int fail_open;
+int __real_segment_open(struct segment *segment, struct stream *s, uint64_t number, unsigned use);
+int __wrap_segment_open(struct segment *segment, struct stream *s, uint64_t number, unsigned use);
+
+int __wrap_segment_open(struct segment *segment, struct stream *s, uint64_t number, unsigned use)
+{
+        return fail_open > 0 && --fail_open == 0 ? -EMFILE : __real_segment_open(segment, s, number, use);
+}
+
 /* A consumer that lost the CPU in the middle of saying where it stands; it has it again when others sleep. */
 static struct abi_consumer *halfway;
 static uint64_t halfway_cursor;
@@ -216,25 +227,31 @@ static void missed_when_it_is_outrun_while_it_joins_is_right(void **state)
         close_scene(&s);
 }
 
+/* What the others see of the only consumer. */
+static struct abi_consumer *map_record(struct test *t, const struct torc_consumer_info *info, struct abi_ctl **ctl)
+{
+        char path[128];
+        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        *ctl = mmap(NULL, sizeof **ctl, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        assert_true(*ctl != MAP_FAILED);
+        close(fd);
+        return &(*ctl)->consumer[info->ref & 0xffff];
+}
+
 static void missed_when_it_is_kicked_half_way_is_right(void **state)
 {
-        struct test *t = *state;
         struct scene s;
         struct torc_consumer_info info;
-        char path[128];
+        struct abi_ctl *ctl;
         uint64_t number;
         size_t len, n;
-        open_scene(&s, t);
+        open_scene(&s, *state);
         join(&s, TORC_START_LIVE, NULL);
         say(&s, 10);
         assert_ok(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL));
         assert_ok(torc_producer_consumers(s.p, &info, 1, &n));
-        snprintf(path, sizeof path, "%s/bus/@s/ctl", t->root);
-        int fd = open(path, O_RDWR | O_CLOEXEC);
-        struct abi_ctl *ctl = mmap(NULL, sizeof *ctl, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        assert_true(ctl != MAP_FAILED);
-        close(fd);
-        struct abi_consumer *record = &ctl->consumer[info.ref & 0xffff];
+        struct abi_consumer *record = map_record(*state, &info, &ctl);
         /* It has passed the second message, and has stored its count, but not yet its cursor. */
         uint64_t before = atomic_load(&record->cursor);
         assert_ok(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL));
@@ -249,6 +266,48 @@ static void missed_when_it_is_kicked_half_way_is_right(void **state)
         munmap(ctl, sizeof *ctl);
         s.read = 2;
         assert_ok(torc_consumer_reattach(s.c, 0));
+        close_scene(&s);
+}
+
+static void missed_when_its_kicker_dies_and_it_gives_up_is_right(void **state)
+{
+        struct scene s;
+        struct torc_consumer_info info;
+        struct abi_ctl *ctl;
+        uint64_t number;
+        size_t len, n;
+        int rc = -EMFILE, joined = 0;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, NULL);
+        assert_ok(torc_producer_consumers(s.p, &info, 1, &n));
+        struct abi_consumer *record = map_record(*state, &info, &ctl);
+        say(&s, 10);
+        assert_ok(torc_stream_kick(s.bus, "s", info.ref));
+        assert_rc(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL), TORC_ELAGGED);
+        /* Its place is still there, for the sake of the other, and the stream stands in another segment. */
+        struct torc_consumer *other = test_consumer(s.bus, "s", TORC_START_EARLIEST, NULL);
+        seal_and_say_fifty(&s);
+        for (int nth = 1; rc; nth++) {
+                assert_true(nth < 20);
+                fail_open = nth;
+                uint32_t gen = ABI_CONSUMER_GEN(atomic_load(&record->word));
+                rc = torc_consumer_reattach(s.c, 0);
+                assert_true(rc == 0 || rc == -EMFILE);
+                if (rc == 0)
+                        break;
+                say(&s, 3);
+                if (ABI_CONSUMER_GEN(atomic_load(&record->word)) == gen)
+                        continue; /* it did not get so far as to join */
+                /* While it was joining, another had looked where it stood, had counted, and had stored how far: then it died. */
+                joined++;
+                assert_ok(torc_producer_consumers(s.p, &info, 1, &n));
+                atomic_store(&record->kick_segment, atomic_load(&ctl->current));
+                atomic_store(&record->kick_tail, info.cursor + info.stats.lag_bytes);
+        }
+        assert_true(joined > 0);
+        fail_open = 0;
+        munmap(ctl, sizeof *ctl);
+        torc_consumer_close(&other);
         close_scene(&s);
 }
 
@@ -277,6 +336,7 @@ int main(void)
                 TEST(missed_when_the_stream_is_fenced_while_it_comes_back_is_right),
                 TEST(missed_when_it_is_outrun_while_it_joins_is_right),
                 TEST(missed_when_it_is_kicked_half_way_is_right),
+                TEST(missed_when_its_kicker_dies_and_it_gives_up_is_right),
                 TEST(join_when_it_is_outrun_each_time_ends),
         };
         return TEST_MAIN(tests);
