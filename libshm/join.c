@@ -329,7 +329,14 @@ static int join_activate(struct torc_consumer *c, const struct join_start *start
         if (rc)
                 return rc;
         if (c->inexact) { /* more was missed than the last cut tells. Before we are ACTIVE: the next cut counts from it */
-                join_count_missed(c, join_gap(c, mark));
+                uint64_t gap = join_gap(c, mark);
+                /* [kick.r] acquire fence, pairs with [kick.w]: if anything that we counted, or could not find any more, was
+                 * given away after a kick, the kick is seen. Then the gap is void: it would take as missed what is still to
+                 * come. Whoever comes back next counts it. */
+                atomic_thread_fence(memory_order_acquire);
+                if (atomic_load_explicit(&c->record->word, memory_order_relaxed) != word)
+                        return TORC_ELAGGED;
+                join_count_missed(c, gap);
                 consumer_publish(c);
         }
         /* By CAS: we may have been kicked. [slot.w] release, pairs with [slot.r]: the cursor comes first. */
@@ -456,7 +463,8 @@ int consumer_note_kick(struct torc_consumer *c)
         return TORC_ELAGGED;
 }
 
-/* ACTIVE, but reading history that was overwritten: go on at the oldest that is left. Returns 0 or an error. */
+/* ACTIVE, but reading history that was overwritten: go on at the oldest that is left. Returns 0 (look again: we may have been
+ * cut off besides) or an error. */
 int consumer_note_gap(struct torc_consumer *c)
 {
         uint64_t earliest = ring_earliest(&c->seg.ring);
@@ -469,6 +477,11 @@ int consumer_note_gap(struct torc_consumer *c)
         c->missed_bytes += earliest - c->position;
         c->position = earliest;
         uint64_t gap = join_gap(c, &mark);
+        rc = consumer_note_kick(c);
+        if (rc) { /* a gap counted from what may have been given away meanwhile is void: it is counted when we come back */
+                c->inexact = true;
+                return rc == TORC_ELAGGED ? 0 : rc;
+        }
         if (gap == 0)
                 gap = 1; /* the count of a killed producer may be short, but something was there */
         c->count += gap;

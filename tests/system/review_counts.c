@@ -121,6 +121,17 @@ static void outrun(void *arg)
         s->first = info.connection == TORC_CONNECTED ? 0 : ANY;
 }
 
+/* What it counts is deleted, but not all that comes after: the cut is at an open claim. */
+static void cut_off_and_delete(void *arg)
+{
+        struct scene *s = arg;
+        struct torc_consumer_info info;
+        size_t n;
+        assert_ok(torc_producer_consumers(s->p, &info, 1, &n));
+        assert_int_equal(n, 1);
+        assert_ok(torc_stream_kick(s->bus, "s", info.ref));
+}
+
 static void open_scene(struct scene *s, struct test *t)
 {
         struct torc_stream_config config = test_stream(4096, TORC_LAG_DISCONNECT, 0);
@@ -327,6 +338,27 @@ static void join_when_it_is_outrun_each_time_ends(void **state)
         torc_bus_close(&s.bus);
 }
 
+static void missed_when_it_is_cut_off_while_it_comes_back_is_right(void **state)
+{
+        struct scene s;
+        uint64_t number;
+        size_t len;
+        void *data;
+        open_scene(&s, *state);
+        join(&s, TORC_START_LIVE, NULL);
+        say(&s, 5 * RING);
+        assert_rc(torc_consumer_try_recv(s.c, &number, sizeof number, &len, NULL), TORC_ELAGGED);
+        say(&s, 5 * RING);
+        struct torc_producer *stopped = test_producer(s.bus, "s", TORC_SHARED, NULL);
+        assert_ok(torc_producer_claim(stopped, 8, NULL, 0, &data));
+        seal_and_say_fifty(&s);
+        before_it_counts = cut_off_and_delete;
+        assert_ok(torc_consumer_reattach(s.c, -1));
+        assert_true(!before_it_counts);
+        torc_producer_close(&stopped);
+        close_scene(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -335,6 +367,7 @@ int main(void)
                 TEST(missed_when_the_stream_is_fenced_while_it_joins_is_right),
                 TEST(missed_when_the_stream_is_fenced_while_it_comes_back_is_right),
                 TEST(missed_when_it_is_outrun_while_it_joins_is_right),
+                TEST(missed_when_it_is_cut_off_while_it_comes_back_is_right),
                 TEST(missed_when_it_is_kicked_half_way_is_right),
                 TEST(missed_when_its_kicker_dies_and_it_gives_up_is_right),
                 TEST(join_when_it_is_outrun_each_time_ends),
