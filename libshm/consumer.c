@@ -119,7 +119,10 @@ static inline bool consumer_ready(const struct torc_consumer *c)
  * ever written, so that it sees a message soon. */
 static inline bool consumer_quick_miss(struct torc_consumer *c)
 {
-        return c->idle_position == c->position && !consumer_ready(c) && ++c->misses % CONSUMER_LOOKS;
+        if (c->idle_position != c->position || consumer_ready(c) || (c->misses + 1) % CONSUMER_LOOKS == 0)
+                return false; /* consumer_next() counts this one, and looks further */
+        c->misses++;
+        return true;
 }
 
 /*

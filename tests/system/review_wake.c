@@ -1,6 +1,6 @@
 /*
  * review_wake.c - a pollable descriptor calls for a look until there was nothing to be seen, also when messages come just while
- * it is being armed.
+ * it is being armed. And one that never sleeps, but tries again and again, gets past what the dead left all the same.
  *
  * The announcement of a sleeper is wrapped by the linker (Makefile): what others do just before it is done in there.
  *
@@ -56,8 +56,76 @@ static void fd_when_messages_come_while_it_is_armed_stays_readable(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- one that only tries --------------------------------------------------------------------------------- */
+
+static int try_recv(struct torc_consumer *c, uint64_t *number)
+{
+        size_t len;
+        return torc_consumer_try_recv(c, number, sizeof *number, &len, NULL);
+}
+
+static int try_view(struct torc_consumer *c, uint64_t *number)
+{
+        struct torc_view view;
+        int rc = torc_consumer_view(c, &view, 0);
+        if (rc)
+                return rc;
+        memcpy(number, view.data, sizeof *number);
+        return torc_consumer_release(c);
+}
+
+static int polled(const struct torc_view *view, void *arg)
+{
+        memcpy(arg, view->data, sizeof(uint64_t));
+        return 0;
+}
+
+static int try_poll(struct torc_consumer *c, uint64_t *number)
+{
+        size_t handled;
+        return torc_consumer_poll(c, polled, number, 1, &handled);
+}
+
+static void dead_claimer(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = child_bus(t, "dead");
+        struct torc_producer *p = NULL;
+        void *data;
+        (void)arg;
+        CHECK_RC(torc_producer_open(&p, bus, "s", NULL), 0);
+        CHECK_RC(torc_producer_claim(p, 8, NULL, 0, &data), 0);
+        link_say(link, 1);
+        link_hear(link);
+}
+
+static void try_when_a_claimer_has_died_gets_past_it(void **state)
+{
+        static int (*const tries[])(struct torc_consumer *, uint64_t *) = {try_recv, try_view, try_poll};
+        struct torc_bus *bus = test_bus(*state, "me");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        for (uint64_t i = 0; i < 3; i++) {
+                uint64_t number = 0;
+                int rc;
+                struct child dead = child_start(*state, dead_claimer, NULL);
+                child_hear(&dead);
+                child_kill(&dead);
+                assert_ok(test_send(p, 10 + i, 0));
+                for (int64_t give_up = test_now_ms() + TEST_WAIT_MS; (rc = tries[i](c, &number)) == -EAGAIN;)
+                        if (test_now_ms() > give_up)
+                                fail_msg("way %d: the message behind a dead claim is not reached", (int)i);
+                assert_ok(rc);
+                assert_int_equal(number, 10 + i);
+        }
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = {TEST(fd_when_messages_come_while_it_is_armed_stays_readable)};
+        const struct CMUnitTest tests[] = {TEST(fd_when_messages_come_while_it_is_armed_stays_readable),
+                                           TEST(try_when_a_claimer_has_died_gets_past_it)};
         return TEST_MAIN(tests);
 }
