@@ -65,7 +65,7 @@ run() {
 }
 
 before=$(ls -A /dev/shm 2>/dev/null | sort)
-for t in "$B"/tests/unit/test_* "$B"/tests/system/* "$B"/tests/crash/*; do
+for t in "$B"/tests/unit/test_* "$B"/tests/system/* "$B"/tests/crash/crash_*; do
         case $t in *.o | *.d) continue ;; esac
         [ -x "$t" ] && [ -f "$t" ] || continue
         # shellcheck disable=SC2086 # a command and its arguments

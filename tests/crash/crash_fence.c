@@ -4,7 +4,7 @@
  * what the new one wrote, nothing is torn, nothing committed is lost, and the fenced one is told so at its next call.
  * Asked politely first, or shut out without a new owner first, in turn.
  *
- *      TORC_FENCE_ROUNDS=100000     (default 10000)
+ *      TORC_FENCE_ROUNDS=30000     (default 10000)
  *
  * SPDX-License-Identifier: MIT
  */
