@@ -106,10 +106,11 @@ static void member_forget(struct sup *sup, struct sup_member *m)
 void member_publish(struct sup *sup, struct sup_member *m, bool starting)
 {
         int64_t now = sup_now(), wall = sup_wall();
+        bool again = m->resumes && m->life.state == TORC_MEMBER_STOPPED;
         struct torc_member_info info = {
                 .index = m->index,
-                .state = starting ? TORC_MEMBER_DELAYED : m->life.state,
-                .wanted = m->life.wanted && !m->surplus,
+                .state = starting || again ? TORC_MEMBER_DELAYED : m->life.state,
+                .wanted = (m->life.wanted || m->resumes) && !m->surplus,
                 .pid = m->lingering ? 0 : m->pid,
                 .start_ticks = m->ticks,
                 .started_ns = m->started_wall_ns,
@@ -119,7 +120,9 @@ void member_publish(struct sup *sup, struct sup_member *m, bool starting)
                 .last_status = m->life.last_status,
                 .log_dropped = m->log_dropped,
         };
-        if (m->life.state == TORC_MEMBER_DELAYED && m->life.due_ns != MEMBER_NEVER)
+        if (again)
+                info.due_ns = wall;
+        else if (m->life.state == TORC_MEMBER_DELAYED && m->life.due_ns != MEMBER_NEVER)
                 info.due_ns = wall + (m->life.due_ns - now);
         snprintf(info.group, sizeof info.group, "%s", m->group->conf->name);
         snprintf(info.cause, sizeof info.cause, "%s", m->life.cause);
@@ -387,9 +390,30 @@ void members_tick(struct sup *sup, int64_t now)
 
 /* ---- the end --------------------------------------------------------------------------------------------- */
 
+/* Whoever kills torcd while it ends wants it back with what it ran: nobody has asked for the members to be stopped. */
+static bool member_resumes(const struct sup_member *m)
+{
+        enum torc_member_state state = m->life.state;
+        return m->life.wanted && !m->surplus &&
+               (state == TORC_MEMBER_RUNNING || state == TORC_MEMBER_DELAYED || state == TORC_MEMBER_STOPPING);
+}
+
+/* All of them have stopped, and the next torcd starts afresh: say what is. */
+void members_stay_stopped(struct sup *sup)
+{
+        for (size_t i = 0; i < sup->top_member; i++)
+                if (sup->members[i] && sup->members[i]->resumes) {
+                        sup->members[i]->resumes = false;
+                        member_publish(sup, sup->members[i], false);
+                }
+}
+
 void members_stop(struct sup *sup)
 {
         bool again = sup->stopping;
+        for (size_t i = 0; i < sup->top_member && !again; i++)
+                if (sup->members[i])
+                        sup->members[i]->resumes = member_resumes(sup->members[i]);
         if (!again)
                 sup->stop_at = sup->n_groups;
         sup->stopping = true;
@@ -397,7 +421,7 @@ void members_stop(struct sup *sup)
         members_stop_next(sup);
         for (size_t i = 0; i < sup->top_member; i++) {
                 struct sup_member *m = sup->members[i];
-                if (m && m->life.state != TORC_MEMBER_RUNNING)
+                if (m && (m->life.state == TORC_MEMBER_DELAYED || m->life.state == TORC_MEMBER_STOPPING))
                         member_event(sup, m, MEMBER_STOP); /* M3: what waits to start does not start */
                 if (m && again)
                         member_event(sup, m, MEMBER_HASTEN);

@@ -62,6 +62,7 @@ struct sup_member {
         bool lingering;  /* it has ended while stopping, others of its process group have not */
         int32_t status;  /* lingering: how it ended */
         bool surplus;    /* not wanted any more: forgotten when it has stopped */
+        bool resumes;    /* stopped because torcd ends: runs again if torcd is killed before it has ended */
         bool dirty;      /* to be published */
         char detail[96]; /* why exec failed */
         uint64_t log_dropped;
@@ -155,6 +156,7 @@ int group_scale(struct sup *sup, struct sup_group *group, uint32_t count);
 int64_t members_due(const struct sup *sup);
 void members_tick(struct sup *sup, int64_t now);
 void members_stop(struct sup *sup); /* all, last group first; twice: at once */
+void members_stay_stopped(struct sup *sup);
 bool members_stopped(const struct sup *sup);
 void members_reap(struct sup *sup); /* SIGCHLD */
 

@@ -230,6 +230,7 @@ static void sup_close(struct sup *sup)
         logs_close(sup);
         note(sup, TORC_EVENT_SUPERVISOR, "torcd stopped");
         torc_supervisor_finish(sup->state);
+        members_stay_stopped(sup);
         watch_close(sup);
         torc_supervisor_close(&sup->state);
         torc_bus_close(&sup->bus);

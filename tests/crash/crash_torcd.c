@@ -3,7 +3,8 @@
  * to where all its members run and a dead producer has been cleaned up. While it is dead or stopped, messages flow. The
  * next one adopts what runs, starts nothing twice, and finishes what was left.
  *
- *      TORC_CRASH_PASSES=9     walk so many passes of each point (default 1, of its own file 6), and the last
+ *      TORC_CRASH_PASSES=9     walk so many passes of each point (default 1, of its own file 6), and of its end
+ *      TORC_CRASH_POINT=NAME   this point only
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,12 +37,16 @@ struct watch {
         char path[128], program[PATH_MAX];
         enum fault_point point; /* with pass 0: nobody is harmed */
         uint64_t pass;
+        uint64_t end; /* not 0: the pass is this one, counted from when torcd is told to end */
         int signal;
         pid_t torcd;
+        uint64_t before_end[FAULT_POINTS];
         uint64_t rounds, unharmed;
 };
 
-static char where[128];
+#define PASS_END 1000000 /* planned pass of those that are counted from the end */
+
+static char where[160];
 #define watch_fail(...)                                                                                          \
         do {                                                                                                     \
                 print_error("torcd %s:\n", where);                                                               \
@@ -280,8 +285,8 @@ static void watch_clean(struct watch *w)
 static bool watch_round(struct watch *w)
 {
         uint64_t aborted = 0;
-        snprintf(where, sizeof where, "%s at %s, pass %" PRIu64, w->signal == SIGKILL ? "killed" : "stopped",
-                 w->pass ? fault_name(w->point) : "no point", w->pass);
+        snprintf(where, sizeof where, "%s at %s, pass %" PRIu64 "%s", w->signal == SIGKILL ? "killed" : "stopped",
+                 w->pass ? fault_name(w->point) : "no point", w->end ? w->end : w->pass, w->end ? " of its end" : "");
         test_seconds(60);
         watch_prepare(w);
         torcd_run(w, true);
@@ -298,39 +303,60 @@ static bool watch_round(struct watch *w)
                 watch_fail("torcd died without being told to");
         watch_check(w, aborted);
         w->rounds++;
+        if (!w->pass) /* what it passes from here on belongs to its end */
+                for (int p = 0; p < FAULT_POINTS; p++)
+                        w->before_end[p] = atomic_load(&w->passes[p]);
+        if (w->end)
+                atomic_store(&w->passes[w->point], PASS_END - w->end);
         return watch_end(w) || end;
+}
+
+/* Killed, then stopped, at one pass of one point. */
+static void watch_both(struct watch *w, int point, uint64_t pass, uint64_t end)
+{
+        for (int stop = 0; stop < 2; stop++) {
+                w->point = (enum fault_point)point;
+                w->pass = pass;
+                w->end = end;
+                w->signal = stop ? SIGSTOP : SIGKILL;
+                w->unharmed += !watch_round(w);
+                watch_clean(w);
+        }
+}
+
+static void watch_open(struct watch *w)
+{
+        snprintf(w->path, sizeof w->path, "%s/passes", w->t->root);
+        built(w->program, "tests/crash/torcd");
+        int fd = open(w->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0 && ftruncate(fd, FAULT_POINTS * sizeof(uint64_t)) == 0);
+        w->passes = mmap(NULL, FAULT_POINTS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        assert_true(w->passes != MAP_FAILED);
+        close(fd);
+        write_file(w, "member.sh", 0755, member);
+        write_file(w, "torc.ini", 0600, config);
 }
 
 static void torcd_killed_or_stopped_anywhere_harms_nobody(void **state)
 {
-        struct watch w = {.t = *state, .signal = SIGKILL};
+        static struct watch w;
         uint64_t passes[FAULT_POINTS], usual = (uint64_t)test_param("TORC_CRASH_PASSES", 1);
-        snprintf(w.path, sizeof w.path, "%s/passes", w.t->root);
-        built(w.program, "tests/crash/torcd");
-        int fd = open(w.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        assert_true(fd >= 0 && ftruncate(fd, FAULT_POINTS * sizeof(uint64_t)) == 0);
-        w.passes = mmap(NULL, FAULT_POINTS * sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        assert_true(w.passes != MAP_FAILED);
-        close(fd);
-        write_file(&w, "member.sh", 0755, member);
-        write_file(&w, "torc.ini", 0600, config);
+        const char *only = getenv("TORC_CRASH_POINT");
+        w = (struct watch){.t = *state, .signal = SIGKILL};
+        watch_open(&w);
         watch_round(&w);
         for (int p = 0; p < FAULT_POINTS; p++)
                 passes[p] = atomic_load(&w.passes[p]);
         watch_clean(&w);
         for (int p = 0; p < FAULT_POINTS; p++) {
+                if (only && *only && strcmp(only, fault_name((enum fault_point)p)))
+                        continue;
                 bool own = p == FAULT_sup_store || p == FAULT_sup_store_due;
-                for (uint64_t pass = 1; pass <= passes[p]; pass++) {
-                        if (pass > (own ? 6 * usual : usual) && pass != passes[p])
-                                continue;
-                        for (int stop = 0; stop < 2; stop++) {
-                                w.point = (enum fault_point)p;
-                                w.pass = pass;
-                                w.signal = stop ? SIGSTOP : SIGKILL;
-                                w.unharmed += !watch_round(&w);
-                                watch_clean(&w);
-                        }
-                }
+                uint64_t first = own ? 6 * usual : usual;
+                for (uint64_t pass = 1; pass <= w.before_end[p] && pass <= first; pass++)
+                        watch_both(&w, p, pass, 0);
+                for (uint64_t end = 1; end <= passes[p] - w.before_end[p] && end <= 2 * first; end++)
+                        watch_both(&w, p, PASS_END, end);
         }
         print_message("%" PRIu64 " rounds, %" PRIu64 " of them without harm\n", w.rounds, w.unharmed);
         assert_true(w.unharmed < w.rounds / 4);
