@@ -16,4 +16,4 @@ $(B)/tests/crash/torcd: $(SUP_OBJ) $(B)/tests/crash/fault_env.o $(CONFA) $(LIBA)
 crash-build: $(CRASH_TESTS) $(B)/tests/crash/torcd
 crash:
 	@$(MAKE) --no-print-directory B=$(CRASH_B) CFLAGS="-O1 -g -DTORC_FAULTS" crash-build
-	@TORC_TEST_SECONDS=900 tests/run.sh $(CRASH_B) tests/crash/
+	@TORC_TEST_SECONDS=900 tests/run.sh $(CRASH_B) $(or $(TESTS),tests/crash/)
