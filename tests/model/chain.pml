@@ -558,7 +558,7 @@ gap:				/* consumer_note_gap: history was overwritten */
 				b = true;
 #endif
 				if
-				:: b -> passed = mine - at - begun; publish()
+				:: b -> passed = mine - at - begun; publish(); segment[me] = seg
 				:: else -> inexact = true /* it is counted when we come back */
 				fi;
 				mine = 0;

@@ -10,7 +10,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 jobs=${TORC_MODEL_JOBS:-2} seconds=${TORC_MODEL_SECONDS:-240} mb=${TORC_MODEL_MB:-3000}
 
-# One instance: "ok|bad|large MODEL FLAGS...". Prints "ok ..." or "FAILED ...".
+# One instance: "ok|bad|large|largebad MODEL FLAGS...". Prints "ok ..." or "FAILED ...".
 check() {
         expect=$1 model=$2
         shift 2
@@ -18,7 +18,7 @@ check() {
         verdict=FAILED result=
         optimize=-O1 # compiling takes longer than most searches
         [ "$expect" = ok ] || optimize=-O0
-        [ "$expect" = large ] && optimize=-O2
+        case $expect in large*) optimize=-O2 expect=${expect#large} ;; esac
         if ! spin -a "$@" "$here/$model.pml" >log 2>&1 ||
                 ! gcc $optimize -w -DSAFETY -DCOLLAPSE -DMEMLIM="$mb" -o pan pan.c >>log 2>&1; then
                 result="does not build: $(head -n 1 log)"
@@ -55,7 +55,7 @@ if [ "${1:-}" = --check ]; then # one line of `instances`, from xargs
 fi
 kinds='ok|bad'
 case ${1:-} in
---large) kinds=large seconds=${TORC_MODEL_SECONDS:-3600} mb=${TORC_MODEL_MB:-12000} && shift ;;
+--large) kinds='large|largebad' seconds=${TORC_MODEL_SECONDS:-3600} mb=${TORC_MODEL_MB:-12000} && shift ;;
 --trail) export TORC_MODEL_TRAIL=1 && shift ;;
 -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

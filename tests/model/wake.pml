@@ -10,7 +10,8 @@
  *           sleeper's membarrier empties those of the registered wakers, one after the other.
  * Bounds    NW wakers with CHANGES changes each, NS sleepers, DEATHS of wakers before any step.
  *           FORM 0: wakers carry a fence (not registered); 1: all are registered and carry none; 2: the first is
- *           registered, the second not. FAILS 1: membarrier fails in the sleeper, which then looks by itself now and then.
+ *           registered, the second not. FAILS 1: membarrier fails in the sleeper, or is left out (wait_announce_quick); then it
+ *           looks by itself now and then.
  * Left out  what is slept for: a counter for each waker stands for a stamp, a cursor, a slot's word. Pollable descriptors
  *           (the same announcement; the byte in their FIFO is not modelled). Cancelling.
  * Properties
