@@ -43,7 +43,7 @@ static inline void scene_sends_batches(struct actor *a)
                         message_fill(bytes[i], spans[i].len, a->id[0], a->seq[0] + i);
                 }
                 atomic_store(&to->attempted, a->seq[0] + 4);
-                CHECK_RC(torc_producer_send_batch(a->p, spans, 4, STAGE_PATIENCE_MS, &accepted), 0);
+                ACT(a, torc_producer_send_batch(a->p, spans, 4, STAGE_PATIENCE_MS, &accepted), 0);
                 atomic_store(&to->committed, a->seq[0] += 4);
         }
 }
@@ -53,7 +53,7 @@ static inline void scene_claims(struct actor *a)
         struct history_sender *to = &a->r->b->h.sender[a->id[0]];
         void *place;
         for (int i = 0; i < 4; i++) {
-                CHECK_RC(torc_producer_claim(a->p, 500, NULL, STAGE_PATIENCE_MS, &place), 0);
+                ACT(a, torc_producer_claim(a->p, 500, NULL, STAGE_PATIENCE_MS, &place), 0);
                 message_fill(place, 500, a->id[0], a->seq[0]);
                 if (i % 2) {
                         CHECK_RC(torc_producer_abort(a->p), 0);
@@ -120,7 +120,7 @@ static inline void actor_send_and_read(struct actor *a)
         do
                 actor_recv_all(a);
         while ((rc = stage_send(a->r, a->p, a->id[0], &a->seq[0], 20)) == -ETIMEDOUT);
-        CHECK_RC(rc, 0);
+        ACT(a, rc, 0);
 }
 
 static inline void scene_reads(struct actor *a)
@@ -309,11 +309,11 @@ static inline void scene_waits_in_turn(struct actor *a)
 {
         actor_open(a, 0, TORC_WAIT_FOR_EXCLUSIVE);
         actor_open(a, 1, TORC_WAIT_FOR_EXCLUSIVE);
-        CHECK_RC(torc_producer_await(a->p, STAGE_PATIENCE_MS), 0);
+        ACT(a, torc_producer_await(a->p, STAGE_PATIENCE_MS), 0);
         actor_send(a, 0, STAGE_PATIENCE_MS);
-        CHECK_RC(stage_send(a->r, a->q, a->id[1], &a->seq[1], 0), TORC_EWAITING);
+        ACT(a, stage_send(a->r, a->q, a->id[1], &a->seq[1], 0), TORC_EWAITING);
         torc_producer_close(&a->p);
-        CHECK_RC(torc_producer_await(a->q, STAGE_PATIENCE_MS), 0);
+        ACT(a, torc_producer_await(a->q, STAGE_PATIENCE_MS), 0);
         actor_send(a, 1, STAGE_PATIENCE_MS);
         torc_producer_close(&a->q);
 }

@@ -30,8 +30,9 @@
 #define STAGE_PAYLOAD 384
 #define STAGE_META 1100
 
-enum action { KILL, KILL_AND_REAP, STOP, ACTIONS };
-static const char *const action_name[ACTIONS] = {"killed", "killed, then reaped,", "stopped"};
+enum action { KILL, KILL_AND_REAP, STOP, STOP_AND_FENCE, ACTIONS };
+static const char *const action_name[ACTIONS] = {"killed", "killed, then reaped,", "stopped",
+                                                 "stopped, and the stream fenced twice,"};
 
 /* Shared by the processes of a round. */
 struct board {
@@ -350,9 +351,33 @@ static inline void stage_order(struct round *r, uint64_t n)
 
 /* ---- the victim ------------------------------------------------------------------------------------------ */
 
+/* An actor's call that has to return `wanted`. One who was fenced while it was stopped may be told so: then it leaves. */
+#define ACT(a, call, wanted)                                                                                     \
+        do {                                                                                                     \
+                int act_rc_ = (call);                                                                            \
+                if (act_rc_ == TORC_EFENCED && (a)->r->action == STOP_AND_FENCE)                                 \
+                        actor_leaves(a);                                                                         \
+                CHECK_RC(act_rc_, wanted);                                                                       \
+        } while (0)
+
+static inline void actor_ends(struct actor *a)
+{
+        fault_plan.passes = NULL;
+        torc_consumer_close(&a->c);
+        torc_producer_close(&a->p);
+        torc_producer_close(&a->q);
+        torc_bus_close(&a->bus);
+}
+
+static inline void actor_leaves(struct actor *a)
+{
+        actor_ends(a);
+        _exit(0);
+}
+
 static inline void actor_send(struct actor *a, int which, int timeout_ms)
 {
-        CHECK_RC(stage_send(a->r, which ? a->q : a->p, a->id[which], &a->seq[which], timeout_ms), 0);
+        ACT(a, stage_send(a->r, which ? a->q : a->p, a->id[which], &a->seq[which], timeout_ms), 0);
 }
 
 /* Open a producer of ours; it is a new sender. */
@@ -365,7 +390,7 @@ static inline int actor_try_open(struct actor *a, int which, enum torc_access ac
 
 static inline void actor_open(struct actor *a, int which, enum torc_access access)
 {
-        CHECK_RC(actor_try_open(a, which, access), 0);
+        ACT(a, actor_try_open(a, which, access), 0);
 }
 
 static inline void actor_open_consumer(struct actor *a, enum torc_start start)
@@ -387,7 +412,7 @@ static inline void actor_arm(struct actor *a)
         }
         fault_plan.at[0].point = r->point;
         fault_plan.at[0].pass = r->pass;
-        fault_plan.at[0].signal = r->action == STOP ? SIGSTOP : SIGKILL;
+        fault_plan.at[0].signal = r->action >= STOP ? SIGSTOP : SIGKILL;
         fault_plan.passes = r->b->passes;
 }
 
@@ -401,11 +426,7 @@ static inline void victim_runs(struct child *link, struct test *t, void *arg)
                 r->scene->before(&a);
         actor_arm(&a);
         r->scene->act(&a);
-        fault_plan.passes = NULL;
-        torc_consumer_close(&a.c);
-        torc_producer_close(&a.p);
-        torc_producer_close(&a.q);
-        torc_bus_close(&a.bus);
+        actor_ends(&a);
 }
 
 /* Somebody who dies before the victim comes; at the given point, or by itself. */
@@ -433,9 +454,7 @@ static inline void dead_runs(struct child *link, struct test *t, void *arg)
         fault_plan.passes = NULL;
         if (d->signal == SIGKILL)
                 kill(getpid(), SIGKILL);
-        torc_consumer_close(&a.c);
-        torc_producer_close(&a.p);
-        torc_bus_close(&a.bus);
+        actor_ends(&a);
 }
 
 /* Returns when it is dead, or has stopped. */

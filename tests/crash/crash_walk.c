@@ -1,6 +1,7 @@
 /*
  * crash_walk.c - each role in turn is killed, and stopped and continued, behind each store that it makes: every point of
- * libshm/fault.def that it passes, at each of the first passes and at the last. Then those that live go on, in bounded time,
+ * libshm/fault.def that it passes, at each of the first passes and at the last. While one is stopped the others work, attach,
+ * and, in another round, fence the stream twice under it. Then those that live go on, in bounded time,
  * and what all of them wrote down has to fit together: one order for all, nothing committed lost, nothing doubled, nothing
  * torn, every gap in the ledger, the invariants of docs/ARCHITECTURE.md, and nothing left behind.
  *
@@ -101,7 +102,7 @@ static void victim_gone(struct round *r)
 static void victim_ended(struct round *r, int status)
 {
         victim_gone(r);
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && r->pass && r->action != STOP)
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && r->pass && r->action < STOP)
                 r->harmed = true;
         else if (!WIFEXITED(status) || WEXITSTATUS(status))
                 stage_fail(r, "the victim ended with wait status 0x%x", (unsigned)status);
@@ -191,6 +192,10 @@ static void others_try(struct round *r)
         if (r->scene->quick || lock_held(r->bus->handle.fd[BUS_FD_PROBE]) || lock_held(r->eye_handle.fd[STREAM_FD_LOCK]))
                 return;
         int64_t begin = test_now_ms();
+        if (r->action == STOP_AND_FENCE) {
+                stage_ok(r, torc_stream_fence(r->bus, stage_stream(r), NULL));
+                stage_ok(r, torc_stream_fence(r->bus, stage_stream(r), NULL));
+        }
         stage_ok(r, stage_open_consumer(r, r->bus, TORC_START_EARLIEST, &c));
         torc_consumer_close(&c);
         if (r->scene->stream != TURNS) {
@@ -256,7 +261,7 @@ static void check_left(struct round *r, const char *path, bool stream)
 static void check_books(struct round *r, const struct torc_stream_info *s)
 {
         uint64_t received = history_received(r->audit), missed = atomic_load(&r->audit->missed);
-        uint64_t unbooked = r->harmed && r->action != STOP ? 4 : 0; /* of one send, between its commit and its count */
+        uint64_t unbooked = r->harmed && r->action < STOP ? 4 : 0; /* of one send, between its commit and its count */
         uint64_t aborted = s->losses[TORC_LOSS_ABORTED];
         /* One who comes back to history may be overtaken there once more. */
         uint64_t cut = s->losses[TORC_LOSS_DISCONNECTED], lost = cut + s->losses[TORC_LOSS_OVERWRITTEN];
@@ -438,8 +443,10 @@ static void walk(void **state)
                         if (scene->only ? pass > 1 : pass > most && pass != passes[p])
                                 continue;
                         for (int action = KILL; action < ACTIONS; action++) {
+                                if (action == STOP_AND_FENCE && (scene->alone || scene->quick || scene->history))
+                                        continue;
                                 bool harmed = round_run(t, scene, (enum fault_point)p, pass, (enum action)action, NULL);
-                                walk_fired[p][action == STOP] += harmed;
+                                walk_fired[p][action >= STOP] += harmed;
                                 missed += !harmed;
                         }
                 }
