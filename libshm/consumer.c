@@ -32,7 +32,7 @@
 #define CONSUMER_STRIDE 128          /* messages without a miss, all readers together, to a look at the distance */
 #define CONSUMER_DISTANCE 16384      /* bytes to trail by: more than a CPU fetches ahead by itself */
 #define CONSUMER_WAITS 4             /* pauses as above, for that distance */
-#define CONSUMER_LOOKS 64           /* quick misses to one that looks at the clock, */
+#define CONSUMER_LOOKS 64           /* misses in quick succession to one that looks at the clock, */
 #define CONSUMER_LOOK_NS 1000000    /* and how often that one looks at tail, too */
 #define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
 
@@ -105,12 +105,13 @@ static int consumer_lagged(struct torc_consumer *c)
 
 /*
  * May there be news? Looks at the frame's stamp, at our own record and at a line of the ctl file that hardly ever changes;
- * not at tail, because each look at that takes its line away from the producers.
+ * not at tail, because each look at that takes its line away from the producers. Where there is no stamp in history, it may
+ * have been overwritten.
  */
 static inline bool consumer_ready(const struct torc_consumer *c)
 {
         if (ring_stamped(&c->seg.ring, c->position) || stream_current(&c->stream) != c->seg.ring.number ||
-            stream_state(&c->stream) != ABI_STREAM_OPEN)
+            stream_state(&c->stream) != ABI_STREAM_OPEN || c->position < c->history_until)
                 return true;
         return atomic_load_explicit(&c->record->word, memory_order_relaxed) != c->active;
 }
@@ -119,9 +120,27 @@ static inline bool consumer_ready(const struct torc_consumer *c)
  * ever written, so that it sees a message soon. */
 static inline bool consumer_quick_miss(struct torc_consumer *c)
 {
-        if (c->idle_position != c->position || consumer_ready(c) || (c->misses + 1) % CONSUMER_LOOKS == 0)
-                return false; /* consumer_next() counts this one, and looks further */
-        c->misses++;
+        return c->idle_position == c->position && !consumer_ready(c) && c->quick && c->quick--;
+}
+
+/*
+ * Nothing is ready: is it time for a whole look? It takes tail's line away from the producers, and finds what no store tells of:
+ * claims without commit, ends without successor. The clock, which costs more than a miss, is looked at by each miss of one
+ * that tries now and then, and ever more rarely while the misses follow each other quickly.
+ */
+static bool consumer_look_due(struct torc_consumer *c)
+{
+        if (c->quick) {
+                c->quick--;
+                return false;
+        }
+        int64_t now = wait_mono_ns();
+        c->quick_run = now - c->clock_ns < CONSUMER_LOOK_NS ? (c->quick_run * 2 + 1) % CONSUMER_LOOKS : 0;
+        c->quick = c->quick_run;
+        c->clock_ns = now;
+        if (now - c->looked_ns < CONSUMER_LOOK_NS)
+                return false;
+        c->looked_ns = now;
         return true;
 }
 
@@ -223,14 +242,10 @@ static int consumer_next(struct torc_consumer *c, struct ring_frame *frame)
                 return -EBUSY;
         if (c->lagged && (rc = consumer_lagged(c)))
                 return rc;
-        /* A whole look, at times only, because it takes tail's line away from the producers: claims without commit, ends
-         * without successor. */
         if (!consumer_ready(c)) {
                 consumer_let_build_up(c);
-                int64_t now = ++c->misses % CONSUMER_LOOKS ? 0 : wait_mono_ns();
-                if (now - c->looked_ns < CONSUMER_LOOK_NS)
+                if (!consumer_look_due(c))
                         return -EAGAIN;
-                c->looked_ns = now;
         }
         for (;;) {
                 enum ring_result result = ring_peek(&c->seg.ring, c->position, frame);

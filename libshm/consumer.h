@@ -38,8 +38,10 @@ struct torc_consumer {
         bool lagged;           /* disconnected, and the caller has to be told or to reattach */
         unsigned viewing;      /* 0, CONSUMER_VIEW: a view is held, CONSUMER_POLLING: a callback of torc_consumer_poll() has it */
         size_t view_length; /* of its payload */
-        uint32_t misses;    /* looks that found nothing */
-        int64_t looked_ns;  /* when the last whole look was taken by one that only tries */
+        uint32_t quick;     /* misses to come that need no look at the clock, */
+        uint32_t quick_run; /* of so many between two such looks */
+        int64_t clock_ns;   /* when the clock was last looked at, */
+        int64_t looked_ns;  /* and when the last whole look was taken, by one that finds nothing ready */
         uint64_t miss_count; /* `count` at the last miss: the run of messages in between tells who trails whom */
         uint64_t distance_count; /* `count` at which to look how far the writer is ahead */
         uint32_t patience;   /* short runs to let pass before the next pause is tried */
