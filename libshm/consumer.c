@@ -681,6 +681,7 @@ int torc_consumer_fd(struct torc_consumer *c)
                         }
                         return rc;
                 }
+                c->idle_position = CONSUMER_NOWHERE; /* the next miss is a whole look, and arms it */
                 consumer_make_readable(c); /* the first look is the caller's */
         }
         return c->handle.fd[CONSUMER_FD_POLL];

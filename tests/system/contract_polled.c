@@ -134,6 +134,35 @@ static void history_when_overwritten_is_no_reason_to_find_nothing(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- the descriptor -------------------------------------------------------------------------------------- */
+
+static bool readable(struct torc_consumer *c)
+{
+        struct pollfd p = {.fd = torc_consumer_fd(c), .events = POLLIN};
+        assert_true(p.fd >= 0);
+        return poll(&p, 1, 0) == 1;
+}
+
+/* Asked for by one who has found nothing several times: his next try arms it all the same. */
+static void fd_when_asked_for_after_a_miss_is_armed_by_the_next(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "me");
+        struct torc_stream_config config = blocking();
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        for (int i = 0; i < 5; i++)
+                test_expect_nothing(c);
+        assert_true(readable(c)); /* the first look is the caller's */
+        test_expect_nothing(c);
+        assert_false(readable(c));
+        assert_ok(test_send(p, 1, 0));
+        assert_true(readable(c));
+        test_expect(c, 1);
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -141,6 +170,7 @@ int main(void)
                 TEST(hole_when_tried_now_and_then_is_mended),
                 TEST(hole_when_the_trying_becomes_rare_is_mended),
                 TEST(history_when_overwritten_is_no_reason_to_find_nothing),
+                TEST(fd_when_asked_for_after_a_miss_is_armed_by_the_next),
         };
         return TEST_MAIN(tests);
 }
