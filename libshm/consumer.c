@@ -549,7 +549,9 @@ static int consumer_poll_one(struct torc_consumer *c, torc_message_fn *fn, void 
         int rc = torc_consumer_view(c, &view, 0);
         if (rc)
                 return rc;
+        c->viewing = CONSUMER_POLLING; /* the callback may neither release it nor take the next one */
         *said = fn(&view, arg);
+        c->viewing = CONSUMER_VIEW;
         return torc_consumer_release(c);
 }
 
@@ -573,16 +575,18 @@ static int consumer_poll_run(struct torc_consumer *c, torc_message_fn *fn, void 
                 view.id.position = frame.position;
                 view.producer = frame.producer;
                 int number = fn(&view, arg);
+                rc = handle_dead(&c->handle);
+                if (__builtin_expect(number | rc, 0)) {
+                        if (rc) /* it closed the bus, or forked: the place is not ours any more */
+                                break;
+                        *said = number;
+                        most = n + 1;
+                }
                 if (__builtin_expect(!consumer_still_whole(c, frame.position), 0) &&
                     (rc = consumer_confirm(c, frame.position)))
                         break;
                 consumer_done(c, &frame, frame.length);
                 n++;
-                rc = handle_dead(&c->handle);
-                if (__builtin_expect(number | rc, 0)) {
-                        *said = number;
-                        break;
-                }
         }
         c->viewing = 0;
         *handled += n;
@@ -591,21 +595,19 @@ static int consumer_poll_run(struct torc_consumer *c, torc_message_fn *fn, void 
 
 int torc_consumer_poll(struct torc_consumer *c, torc_message_fn *fn, void *arg, size_t limit, size_t *handled)
 {
-        int said = 0;
+        int said = 0, rc = handle_dead(&c->handle);
         *handled = 0;
-        while (*handled < limit && said == 0) {
-                int rc = handle_dead(&c->handle);
-                if (rc == 0 && c->viewing)
-                        rc = -EBUSY;
-                if (rc == 0)
-                        rc = consumer_poll_run(c, fn, arg, limit, handled, &said);
+        if (rc == 0 && c->viewing)
+                rc = -EBUSY;
+        while (rc == 0 && *handled < limit && said == 0) {
+                rc = consumer_poll_run(c, fn, arg, limit, handled, &said);
                 if (rc == 0 && *handled < limit && said == 0) {
                         rc = consumer_poll_one(c, fn, arg, &said);
                         *handled += rc == 0;
                 }
-                if (rc)
-                        return rc == -EAGAIN && *handled ? 0 : rc;
         }
+        if (rc)
+                return rc == -EAGAIN && *handled ? 0 : rc;
         return said;
 }
 

@@ -1,6 +1,6 @@
 /*
- * contract_polled.c - one who never sleeps: what a consumer that only tries is told. It is answered by short paths of the
- * library, which have to say what the long ones would.
+ * contract_polled.c - one who never sleeps: what a consumer that only tries is told, and one in a callback of
+ * torc_consumer_poll(). They are answered by short paths of the library, which have to say what the long ones would.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -163,6 +163,147 @@ static void fd_when_asked_for_after_a_miss_is_armed_by_the_next(void **state)
         torc_bus_close(&bus);
 }
 
+/* ---- in the callback ------------------------------------------------------------------------------------- */
+
+struct scene {
+        struct torc_bus *bus;
+        struct torc_producer *p;
+        struct torc_consumer *c;
+        int calls;
+        pid_t child;
+};
+
+/* Three messages wait behind one that was read. Those with metadata are handed over by the long path. */
+static struct scene scene_begin(struct test *t, bool meta)
+{
+        static const struct torc_property some_property = {"key", "value"};
+        struct torc_stream_config config = blocking();
+        struct scene s = {.bus = test_bus(t, "me")};
+        struct torc_meta with = {.properties = &some_property, .n_properties = meta};
+        s.p = test_producer(s.bus, "s", TORC_SHARED, &config);
+        s.c = test_consumer(s.bus, "s", TORC_START_LIVE, NULL);
+        assert_ok(test_send(s.p, 9, 0));
+        test_expect(s.c, 9);
+        for (uint64_t n = 0; n < 3; n++)
+                assert_ok(torc_producer_send_meta(s.p, &n, sizeof n, meta ? &with : NULL, 0, NULL));
+        return s;
+}
+
+static void scene_clear(struct test *t)
+{
+        test_remove_tree(t->root);
+        assert_int_equal(mkdir(t->root, 0755), 0);
+}
+
+static void scene_end(struct scene *s)
+{
+        torc_consumer_close(&s->c);
+        torc_producer_close(&s->p);
+        torc_bus_close(&s->bus);
+}
+
+static int close_the_bus(const struct torc_view *view, void *arg)
+{
+        struct scene *s = arg;
+        (void)view;
+        s->calls++;
+        torc_bus_close(&s->bus);
+        return 0;
+}
+
+static void poll_when_the_callback_closes_the_bus_is_edetached(void **state)
+{
+        for (int meta = 0; meta < 2; meta++) {
+                struct scene s = scene_begin(*state, meta);
+                size_t handled = 9;
+                assert_rc(torc_consumer_poll(s.c, close_the_bus, &s, 5, &handled), TORC_EDETACHED);
+                assert_int_equal(s.calls, 1);
+                assert_int_equal(handled, 0);
+                assert_rc(torc_consumer_poll(s.c, close_the_bus, &s, 0, &handled), TORC_EDETACHED);
+                scene_end(&s);
+                scene_clear(*state);
+        }
+}
+
+static int fork_in_it(const struct torc_view *view, void *arg)
+{
+        struct scene *s = arg;
+        (void)view;
+        s->calls++;
+        s->child = fork();
+        return 0;
+}
+
+static uint64_t cursor(struct test *t)
+{
+        struct torc_snapshot *snapshot = test_snapshot(t);
+        const struct torc_stream_info *info = test_find_stream(snapshot, "s");
+        assert_non_null(info);
+        assert_int_equal(info->n_consumers, 1);
+        uint64_t at = info->consumers[0].cursor;
+        torc_snapshot_free(&snapshot);
+        return at;
+}
+
+/* The copy in the child does nothing to the parent's place: what the parent's callback still reads is not given away. */
+static void poll_when_the_callback_forks_is_eforked_in_the_child(void **state)
+{
+        struct test *t = *state;
+        for (int meta = 0; meta < 2; meta++) {
+                struct scene s = scene_begin(t, meta);
+                size_t handled = 9;
+                int status;
+                uint64_t before = cursor(t);
+                pid_t self = getpid();
+                int rc = torc_consumer_poll(s.c, fork_in_it, &s, 1, &handled);
+                if (getpid() != self)
+                        _exit(rc == TORC_EFORKED && handled == 0 && s.calls == 1 ? 0 : 99);
+                assert_ok(rc);
+                assert_int_equal(handled, 1);
+                assert_true(s.child > 0);
+                assert_int_equal(waitpid(s.child, &status, 0), s.child);
+                assert_int_equal(status, 0);
+                assert_true(cursor(t) > before);
+                scene_end(&s);
+                scene_clear(t);
+        }
+}
+
+/* Nothing may be taken while a callback has a message, nor that be given back; sending is no matter of the consumer's. */
+static int use_it(const struct torc_view *view, void *arg)
+{
+        struct scene *s = arg;
+        struct torc_view other;
+        uint64_t got, number;
+        size_t n;
+        assert_int_equal(view->len, sizeof number);
+        memcpy(&number, view->data, sizeof number);
+        assert_int_equal(number, s->calls++);
+        assert_rc(try(s->c, &got), -EBUSY);
+        assert_rc(torc_consumer_view(s->c, &other, -1), -EBUSY);
+        assert_rc(torc_consumer_release(s->c), -EINVAL);
+        assert_rc(torc_consumer_poll(s->c, use_it, s, 1, &n), -EBUSY);
+        assert_rc(torc_consumer_reattach(s->c, 0), -EBUSY);
+        if (number < 3)
+                assert_ok(test_send(s->p, number + 3, 0));
+        return 0;
+}
+
+static void poll_when_the_callback_reads_is_busy_and_may_send(void **state)
+{
+        struct test *t = *state;
+        for (int meta = 0; meta < 2; meta++) {
+                struct scene s = scene_begin(t, meta);
+                size_t handled = 0;
+                assert_ok(torc_consumer_poll(s.c, use_it, &s, 10, &handled));
+                assert_int_equal(handled, 6);
+                assert_int_equal(s.calls, 6);
+                assert_rc(torc_consumer_poll(s.c, use_it, &s, 10, &handled), -EAGAIN);
+                scene_end(&s);
+                scene_clear(t);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -171,6 +312,9 @@ int main(void)
                 TEST(hole_when_the_trying_becomes_rare_is_mended),
                 TEST(history_when_overwritten_is_no_reason_to_find_nothing),
                 TEST(fd_when_asked_for_after_a_miss_is_armed_by_the_next),
+                TEST(poll_when_the_callback_closes_the_bus_is_edetached),
+                TEST(poll_when_the_callback_forks_is_eforked_in_the_child),
+                TEST(poll_when_the_callback_reads_is_busy_and_may_send),
         };
         return TEST_MAIN(tests);
 }
