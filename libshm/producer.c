@@ -577,11 +577,14 @@ int torc_producer_send_batch(struct torc_producer *p, const struct torc_span *me
                 if (count == 0)
                         return TORC_ETOOBIG;
                 rc = producer_reserve(p, bytes, false, deadline, &claim);
-                if (rc == TORC_EFULL && count > 1) { /* perhaps there is room for one */
+                if ((rc == TORC_EFULL || rc == -ETIMEDOUT) && count > 1) { /* perhaps there is room for one */
+                        int why = rc;
                         count = 1;
                         payload = messages[*accepted].len;
                         bytes = ring_frame_bytes(payload);
-                        rc = producer_reserve(p, bytes, false, deadline, &claim);
+                        rc = producer_reserve(p, bytes, false, 0, &claim);
+                        if (why == -ETIMEDOUT && (rc == TORC_EFULL || rc == TORC_EOFFLINE))
+                                rc = why;
                 }
                 if (rc)
                         return rc;

@@ -569,6 +569,30 @@ static void batch_when_full_tells_how_many(void **state)
         pair_close(&x);
 }
 
+/* Those that there was room for are sent, as one by one: time is up for the others only. */
+static void batch_when_time_is_up_sends_what_fits(void **state)
+{
+        struct pair x = pair_open(*state);
+        uint64_t numbers[10], sent = 0;
+        struct torc_span spans[10];
+        size_t accepted;
+        for (; sent < 4096 / 32 - 8; sent++)
+                assert_ok(test_send(x.p, sent, 0));
+        for (uint64_t i = 0; i < 10; i++) {
+                numbers[i] = sent + i;
+                spans[i] = (struct torc_span){&numbers[i], 8};
+        }
+        assert_rc(torc_producer_send_batch(x.p, spans, 10, 5, &accepted), -ETIMEDOUT);
+        assert_int_equal(accepted, 8);
+        assert_rc(torc_producer_send_batch(x.p, spans + 8, 2, 5, &accepted), -ETIMEDOUT);
+        assert_int_equal(accepted, 0);
+        drain(x.c, 0, sent + 8);
+        torc_consumer_close(&x.c);
+        assert_rc(torc_producer_send_batch(x.p, spans, 10, 5, &accepted), -ETIMEDOUT); /* offline */
+        assert_int_equal(accepted, 0);
+        pair_close(&x);
+}
+
 static void batch_when_one_is_too_big_sends_those_before(void **state)
 {
         struct pair x = pair_open(*state);
@@ -746,6 +770,7 @@ int main(void)
                 TEST(view_when_held_is_ebusy),
                 TEST(batch_when_it_fits_arrives_in_order),
                 TEST(batch_when_full_tells_how_many),
+                TEST(batch_when_time_is_up_sends_what_fits),
                 TEST(batch_when_one_is_too_big_sends_those_before),
                 TEST(batch_when_offline_sends_nothing),
                 TEST(meta_when_sent_comes_back_unaltered),
