@@ -381,7 +381,7 @@ static int consumer_sleep_on(struct torc_consumer *c, struct abi_eventcount *ec,
                 return rc;
         int64_t slice = quick ? WAIT_QUICK_NS : stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS, begin = wait_mono_ns();
         rc = wait_sleep(ec, event, deadline, slice);
-        c->woken_soon = wait_mono_ns() - begin < WAIT_QUICK_NS;
+        c->woken_soon = rc == 0 && wait_mono_ns() - begin < WAIT_QUICK_NS;
         return handle_interrupted(&c->handle, rc);
 }
 

@@ -2,7 +2,7 @@
  * review_wake.c - a pollable descriptor calls for a look until there was nothing to be seen, also when messages come just while
  * it is being armed. And one that never sleeps, but tries again and again, gets past what the dead left all the same.
  *
- * The announcement of a sleeper is wrapped by the linker (Makefile): what others do just before it is done in there.
+ * The announcement of a sleeper, of either kind, is wrapped by the linker (Makefile): what others do just before it is done in there.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,6 +11,8 @@
 struct abi_eventcount;
 uint32_t __real_wait_announce(struct abi_eventcount *ec, uint32_t kind);
 uint32_t __wrap_wait_announce(struct abi_eventcount *ec, uint32_t kind);
+uint32_t __real_wait_announce_quick(struct abi_eventcount *ec, uint32_t kind);
+uint32_t __wrap_wait_announce_quick(struct abi_eventcount *ec, uint32_t kind);
 
 static struct torc_producer *meanwhile; /* sends two messages, once */
 
@@ -23,6 +25,14 @@ uint32_t __wrap_wait_announce(struct abi_eventcount *ec, uint32_t kind)
                 assert_ok(test_send(p, 2, 0));
         }
         return __real_wait_announce(ec, kind);
+}
+
+static int quick; /* announcements of those who expect to be woken soon */
+
+uint32_t __wrap_wait_announce_quick(struct abi_eventcount *ec, uint32_t kind)
+{
+        quick++;
+        return __real_wait_announce_quick(ec, kind);
 }
 
 static bool readable(struct torc_consumer *c)
@@ -53,6 +63,21 @@ static void fd_when_messages_come_while_it_is_armed_stays_readable(void **state)
         assert_true(readable(c));
         torc_consumer_close(&c);
         torc_producer_close(&p);
+        torc_bus_close(&bus);
+}
+
+/* A quick announcement is good for 2 ms only: one who waits in vain again and again would sleep once more each time. */
+static void recv_when_the_last_timed_out_is_not_announced_quickly(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "me");
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        uint64_t number;
+        size_t len;
+        quick = 0;
+        for (int i = 0; i < 5; i++)
+                assert_rc(torc_consumer_recv(c, &number, sizeof number, &len, 5, NULL), -ETIMEDOUT);
+        assert_int_equal(quick, 0);
+        torc_consumer_close(&c);
         torc_bus_close(&bus);
 }
 
@@ -126,6 +151,7 @@ static void try_when_a_claimer_has_died_gets_past_it(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {TEST(fd_when_messages_come_while_it_is_armed_stays_readable),
+                                           TEST(recv_when_the_last_timed_out_is_not_announced_quickly),
                                            TEST(try_when_a_claimer_has_died_gets_past_it)};
         return TEST_MAIN(tests);
 }
