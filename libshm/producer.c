@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PRODUCER_REAP_NS 5000000 /* a sleeper waits this long for the lock, to clean up after the dead */
+
 /* ---- open and close -------------------------------------------------------------------------------------- */
 
 static void producer_detach(struct handle *h)
@@ -196,10 +198,12 @@ static int producer_follow(struct torc_producer *p, int64_t deadline)
 
 /* ---- waiting --------------------------------------------------------------------------------------------- */
 
-/* A sleeper's chores: with no supervisor about, somebody has to notice the dead. Skipped when the lock is taken. */
-static void producer_reap(struct torc_producer *p)
+/* A sleeper's chores: with no supervisor about, somebody has to notice the dead. Skipped when the lock is held for longer than
+ * others' usual business takes, or at all if there is no time to wait. */
+static void producer_reap(struct torc_producer *p, int64_t deadline)
 {
-        if (!stream_reap_needed(&p->stream) || stream_lock(&p->stream, 0))
+        int64_t patience = wait_mono_ns() + PRODUCER_REAP_NS;
+        if (!stream_reap_needed(&p->stream) || stream_lock(&p->stream, deadline < patience ? deadline : patience))
                 return;
         stream_reap(&p->stream, NULL);
         stream_unlock(&p->stream);
@@ -207,13 +211,13 @@ static void producer_reap(struct torc_producer *p)
 
 /* Every slice at most, however often it wakes. One that only tries does it too: it never sleeps, and would find a ring
  * full behind a dead consumer for ever. Returns true after a look at the dead. */
-static bool producer_reap_at_times(struct torc_producer *p)
+static bool producer_reap_at_times(struct torc_producer *p, int64_t deadline)
 {
         int64_t now = wait_mono_ns();
         if (now - p->reaped_ns < WAIT_SLICE_NS)
                 return false;
         p->reaped_ns = now;
-        producer_reap(p);
+        producer_reap(p, deadline);
         return true;
 }
 
@@ -229,7 +233,7 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
         if (ready(p, arg))
                 return 0;
         if (deadline == 0)
-                return producer_reap_at_times(p) && ready(p, arg) ? 0 : -EAGAIN;
+                return producer_reap_at_times(p, deadline) && ready(p, arg) ? 0 : -EAGAIN;
         atomic_store_explicit(blocked, 1, memory_order_relaxed); /* relaxed: for monitors */
         FAULT(producer_blocked);
         for (;;) {
@@ -243,7 +247,7 @@ int producer_wait(struct torc_producer *p, struct abi_eventcount *ec, producer_r
                         rc = handle_interrupted(&p->handle, wait_sleep(ec, event, deadline, slice_ns));
                 if (rc)
                         break;
-                producer_reap_at_times(p);
+                producer_reap_at_times(p, deadline);
         }
         atomic_store_explicit(blocked, 0, memory_order_relaxed);
         FAULT(producer_unblocked);

@@ -317,6 +317,25 @@ bool stream_reap_needed(const struct stream *s)
         return false;
 }
 
+/* stream_reap_consumers - free the slots of dead consumers. Under the ctl lock. Returns 0 or the first error. */
+int stream_reap_consumers(struct stream *s, struct torc_reaped *reaped)
+{
+        uint32_t top = stream_consumer_top(s), before = reaped->consumers;
+        int first_error = 0;
+        for (uint32_t i = 0; i < top; i++) {
+                uint64_t word = atomic_load_explicit(&s->ctl->consumer[i].word, memory_order_relaxed);
+                if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_FREE || stream_consumer_alive(s, i))
+                        continue;
+                int rc = stream_retire_consumer(s, i);
+                if (rc && !first_error)
+                        first_error = rc;
+                reaped->consumers += !rc;
+        }
+        if (reaped->consumers != before)
+                stream_members_changed(s);
+        return first_error;
+}
+
 /*
  * stream_reap - free every slot of the dead, delete what nobody needs any more, wake whoever may go on. Under the ctl
  * lock. Returns 0, -EAGAIN when a dead producer's claim overlaps a live one's (come again), or the first error.
@@ -324,20 +343,10 @@ bool stream_reap_needed(const struct stream *s)
 int stream_reap(struct stream *s, struct torc_reaped *reaped)
 {
         struct torc_reaped mine = {0};
-        int rc = stream_reap_producers(s, &mine);
-        uint32_t top = stream_consumer_top(s);
-        for (uint32_t i = 0; i < top; i++) {
-                uint64_t word = atomic_load_explicit(&s->ctl->consumer[i].word, memory_order_relaxed);
-                if (ABI_CONSUMER_STATE(word) == ABI_CONSUMER_FREE || stream_consumer_alive(s, i))
-                        continue;
-                int error = stream_retire_consumer(s, i);
-                if (error && !rc)
-                        rc = error;
-                mine.consumers += !error;
-        }
+        int rc = stream_reap_producers(s, &mine), error = stream_reap_consumers(s, &mine);
+        if (error && !rc)
+                rc = error;
         stream_reclaim(s);
-        if (mine.consumers)
-                stream_members_changed(s);
         if (mine.consumers || mine.producers || mine.waiters)
                 stream_wake_all(s);
         if (reaped) {

@@ -206,12 +206,24 @@ static int segment_prepare(struct stream *s, uint64_t capacity)
         return fchmod(fd, cfg->mode) ? (close(fd), -EPERM) : fd;
 }
 
-/* Let the change seal the current segment and open a successor. Allocates now, so that a full tmpfs changes nothing; before
- * that it deletes what nobody needs, or a stream without readers would keep a segment for each owner it ever had. Returns
+/* Segments that nobody needs go before there is another, or a stream without readers would keep one for each owner it ever
+ * had; and one whose reader has died, if no producer ever had to wait for that reader. */
+static void change_make_room(struct stream *s)
+{
+        struct torc_reaped reaped = {0};
+        stream_reclaim(s);
+        if (stream_current(s) - stream_first(s) < STREAM_CHAIN_LONG)
+                return;
+        stream_reap_consumers(s, &reaped);
+        if (reaped.consumers)
+                stream_reclaim(s);
+}
+
+/* Let the change seal the current segment and open a successor. Allocates now, so that a full tmpfs changes nothing. Returns
  * 0, -ENOSPC, ... */
 int change_successor(struct change *c, struct stream *s, uint64_t capacity, uint32_t epoch)
 {
-        stream_reclaim(s);
+        change_make_room(s);
         c->prepared = segment_prepare(s, capacity);
         if (c->prepared < 0)
                 return c->prepared;

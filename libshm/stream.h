@@ -14,6 +14,7 @@
 #define STREAM_LEAVE_NS 2000000000 /* a detach this long: then it does what it can without the lock */
 /* With its metadata, or as the padding before it, a message's length has to fit the 32 bits of a frame's. */
 #define STREAM_MESSAGE_MAX (UINT32_MAX - 65536u)
+#define STREAM_CHAIN_LONG 4        /* segments behind the present one: then it is worth a look whether their readers live */
 #define STREAM_FILE_MAX 32         /* bytes of a file's name in a stream's directory */
 
 enum { STREAM_FD_LOCK = 0, STREAM_FD_DIR = 1 }; /* indices into the owning handle's fd[] */
@@ -72,6 +73,7 @@ void stream_reclaim(struct stream *s);
 bool stream_reap_needed(const struct stream *s);
 int stream_reap(struct stream *s, struct torc_reaped *reaped);
 int stream_reap_producers(struct stream *s, struct torc_reaped *reaped);
+int stream_reap_consumers(struct stream *s, struct torc_reaped *reaped);
 
 int stream_retire_producer(struct stream *s, unsigned slot);
 int stream_retire_consumer(struct stream *s, unsigned slot);

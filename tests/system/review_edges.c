@@ -646,6 +646,37 @@ static unsigned count_segments(const struct test *t, const char *stream)
         return n;
 }
 
+static void reader_that_dies(struct child *link, struct test *t, void *arg)
+{
+        struct torc_bus *bus = child_bus(t, "dead");
+        struct torc_consumer *c = NULL;
+        (void)arg;
+        CHECK_RC(torc_consumer_open(&c, bus, "s", NULL), 0);
+        link_say(link, 1);
+        link_hear(link);
+}
+
+/* No owner ever waits here, so none gets round to clean up after the dead; the chain grew with each of them. */
+static void owners_when_the_reader_has_died_leave_few_segments(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "owners");
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        assert_ok(torc_stream_create(bus, "s", &config));
+        struct child dead = child_start(*state, reader_that_dies, NULL);
+        child_hear(&dead);
+        child_kill(&dead);
+        for (uint64_t i = 0; i < 20; i++) {
+                struct torc_producer *p = test_producer(bus, "s", TORC_EXCLUSIVE, NULL);
+                assert_ok(test_send(p, i, 0));
+                torc_producer_close(&p);
+        }
+        assert_in_range(count_segments(*state, "s"), 1, 6);
+        struct torc_snapshot *snap = test_snapshot(*state);
+        assert_int_equal(snap->streams[0].n_consumers, 0);
+        torc_snapshot_free(&snap);
+        torc_bus_close(&bus);
+}
+
 static void owners_when_nobody_reads_leave_no_segments(void **state)
 {
         struct torc_bus *bus = test_bus(*state, "owners");
@@ -1019,6 +1050,7 @@ int main(void)
                 TEST(claim_when_settled_lets_the_policy_deal_with_readers),
                 TEST(skipping_when_its_place_is_taken_waits_without_blocking),
                 TEST(owners_when_nobody_reads_leave_no_segments),
+                TEST(owners_when_the_reader_has_died_leave_few_segments),
                 TEST(default_root_when_another_user_made_it_is_refused),
                 TEST(default_root_when_the_bus_is_for_all_is_its_makers),
                 TEST(group_when_it_may_read_reads_and_is_woken),
