@@ -562,7 +562,7 @@ int torc_consumer_reattach(struct torc_consumer *consumer, int timeout_ms);
 /*
  * torc_consumer_missed - messages this handle has missed by lagging so far, over all its attachments.
  * The count of a disconnection is exact. Messages that passed while it was not attached are counted from the
- * producers' own counters, so up to one message for each producer that was sending at that instant may be off.
+ * producers' own counters, so up to one message (or batch) for each producer that was sending at that instant may be off.
  */
 uint64_t torc_consumer_missed(const struct torc_consumer *consumer);
 
