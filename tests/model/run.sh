@@ -4,11 +4,11 @@
 # an instance, with its states and the time of the search, then a line that counts them. PATTERN picks instances by a part
 # of their line in `instances`.
 #   --large      the bigger instances, which take minutes and gigabytes each
-#   TORC_MODEL_JOBS (2), TORC_MODEL_SECONDS (240), TORC_MODEL_MB (3000)   bounds, the last two for each instance
+#   TORC_MODEL_JOBS (2), TORC_MODEL_SECONDS (900), TORC_MODEL_MB (3000)   bounds, the last two for each instance
 # To see a counterexample: tests/model/run.sh --trail PATTERN
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-jobs=${TORC_MODEL_JOBS:-2} seconds=${TORC_MODEL_SECONDS:-240} mb=${TORC_MODEL_MB:-3000}
+jobs=${TORC_MODEL_JOBS:-2} seconds=${TORC_MODEL_SECONDS:-900} mb=${TORC_MODEL_MB:-3000}
 
 # One instance: "ok|bad|large|largebad MODEL FLAGS...". Prints "ok ..." or "FAILED ...".
 check() {
