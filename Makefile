@@ -116,7 +116,7 @@ $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRC)),$(eval $(call unit_rule,$(t
 $(B)/tests/system/%: $(B)/tests/system/%.o $(LIBA)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) -o $@ $^ $(ALLLDFLAGS) $(CMOCKA_LIBS)
-$(B)/tests/system/review_wake: ALLLDFLAGS += -Wl,--wrap=wait_announce,--wrap=wait_announce_quick
+$(B)/tests/system/review_wake: ALLLDFLAGS += -Wl,--wrap=wait_announce,--wrap=wait_announce_quick,--wrap=wait_pause
 $(B)/tests/system/review_counts: ALLLDFLAGS += -Wl,--wrap=stream_total,--wrap=limit_count,--wrap=nanosleep,--wrap=segment_open
 
 deps:

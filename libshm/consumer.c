@@ -28,6 +28,7 @@
 #define CONSUMER_SPINS 100          /* looks before a sleep: about 3 us */
 #define CONSUMER_RUN 8               /* messages between misses that make a batch */
 #define CONSUMER_PAUSES 40           /* pauses to let one build up: about 1 us */
+#define CONSUMER_PAUSE_BYTES 1024    /* of the ring, at least, to each of these: far more than a writer fills meanwhile */
 #define CONSUMER_DOUBT_MAX 65536     /* short runs between two tries, at most */
 #define CONSUMER_STRIDE 128          /* messages without a miss, all readers together, to a look at the distance */
 #define CONSUMER_DISTANCE 16384      /* bytes to trail by: more than a CPU fetches ahead by itself */
@@ -180,6 +181,16 @@ static bool consumer_news(struct torc_consumer *c, bool *stuck)
         return (result != RING_EMPTY && !*stuck) || ABI_CONSUMER_STATE(word) != ABI_CONSUMER_ACTIVE;
 }
 
+/* Let the writer go on for a while: about 1 us, but for a small ring less than the writer takes to lap us. */
+static void consumer_pause(const struct torc_consumer *c)
+{
+        uint64_t pauses = c->seg.ring.capacity / CONSUMER_PAUSE_BYTES;
+        if (pauses > CONSUMER_PAUSES)
+                pauses = CONSUMER_PAUSES;
+        for (uint64_t i = 0; i < pauses; i++)
+                wait_pause();
+}
+
 /*
  * A reader that has caught up with the writer fights it for every cache line, and both run at a third of the speed they
  * have while the reader trails by some frames. So, when the runs between misses are short, let a batch build up before
@@ -202,8 +213,7 @@ static void consumer_let_build_up(struct torc_consumer *c)
                 return;
         }
         c->paused = true;
-        for (int i = 0; i < CONSUMER_PAUSES; i++)
-                wait_pause();
+        consumer_pause(c);
 }
 
 /*
@@ -224,8 +234,7 @@ static __attribute__((noinline)) void consumer_keep_distance(struct torc_consume
                 if (tail - c->position > wanted || tail == last)
                         return;
                 last = tail;
-                for (int n = 0; n < CONSUMER_PAUSES; n++)
-                        wait_pause();
+                consumer_pause(c);
         }
 }
 

@@ -2,7 +2,7 @@
  * review_wake.c - a pollable descriptor calls for a look until there was nothing to be seen, also when messages come just while
  * it is being armed. And one that never sleeps, but tries again and again, gets past what the dead left all the same.
  *
- * The announcement of a sleeper, of either kind, is wrapped by the linker (Makefile): what others do just before it is done in there.
+ * The announcement of a sleeper, of either kind, and a reader's pause are wrapped by the linker (Makefile): what others do meanwhile is done in there.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,6 +33,19 @@ uint32_t __wrap_wait_announce_quick(struct abi_eventcount *ec, uint32_t kind)
 {
         quick++;
         return __real_wait_announce_quick(ec, kind);
+}
+
+void __real_wait_pause(void);
+void __wrap_wait_pause(void);
+
+static struct torc_producer *writer; /* sends a message during each pause */
+
+void __wrap_wait_pause(void)
+{
+        static const char message[100];
+        if (writer)
+                assert_ok(torc_producer_send(writer, message, sizeof message, 0, NULL));
+        __real_wait_pause();
 }
 
 static bool readable(struct torc_consumer *c)
@@ -78,6 +91,33 @@ static void recv_when_the_last_timed_out_is_not_announced_quickly(void **state)
                 assert_rc(torc_consumer_recv(c, &number, sizeof number, &len, 5, NULL), -ETIMEDOUT);
         assert_int_equal(quick, 0);
         torc_consumer_close(&c);
+        torc_bus_close(&bus);
+}
+
+/* A reader pauses, to let a batch build up or the writer get ahead. In the smallest ring, too, it takes up again before it is lapped. */
+static void reader_when_it_pauses_is_not_lapped(void **state)
+{
+        struct torc_bus *bus = test_bus(*state, "me");
+        struct torc_stream_config config = test_stream(TORC_CAPACITY_MIN, TORC_LAG_DISCONNECT, 0);
+        struct torc_producer *p = test_producer(bus, "s", TORC_SHARED, &config);
+        struct torc_consumer *c = test_consumer(bus, "s", TORC_START_LIVE, NULL);
+        struct torc_producer_status before, after;
+        char buf[100];
+        size_t len;
+        assert_ok(torc_producer_status(p, &before));
+        for (int i = 0; i < 1000; i++) {
+                assert_ok(torc_producer_send(p, buf, sizeof buf, 0, NULL));
+                writer = p;
+                assert_ok(torc_consumer_try_recv(c, buf, sizeof buf, &len, NULL));
+                if (i % 200 == 0) /* a miss now and then */
+                        for (int rc = 0; rc != -EAGAIN; assert_true(rc == 0 || rc == -EAGAIN))
+                                rc = torc_consumer_try_recv(c, buf, sizeof buf, &len, NULL);
+                writer = NULL;
+        }
+        assert_ok(torc_producer_status(p, &after));
+        assert_true(after.messages - before.messages > 1000); /* it did pause */
+        torc_consumer_close(&c);
+        torc_producer_close(&p);
         torc_bus_close(&bus);
 }
 
@@ -152,6 +192,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {TEST(fd_when_messages_come_while_it_is_armed_stays_readable),
                                            TEST(recv_when_the_last_timed_out_is_not_announced_quickly),
+                                           TEST(reader_when_it_pauses_is_not_lapped),
                                            TEST(try_when_a_claimer_has_died_gets_past_it)};
         return TEST_MAIN(tests);
 }
