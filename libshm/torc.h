@@ -326,8 +326,8 @@ int torc_producer_claim(struct torc_producer *producer, size_t len, const struct
                         void **data);
 
 /*
- * torc_producer_commit - publish the claimed message. Returns 0, -EINVAL without a claim, TORC_EFORKED,
- * TORC_EDETACHED, TORC_ECORRUPT. Ordering: release.
+ * torc_producer_commit - publish the claimed message. Returns 0, -EINVAL without a claim, TORC_EFORKED or
+ * TORC_EDETACHED. Ordering: release.
  */
 int torc_producer_commit(struct torc_producer *producer, struct torc_id *id);
 
@@ -506,7 +506,11 @@ void torc_consumer_close(struct torc_consumer **consumer);
  *           TORC_EREMOVED  TORC_ECANCELED  TORC_EFORKED  TORC_EDETACHED  -EINTR  -EBUSY (a view is held)
  * Threads   one thread per consumer.
  * Ordering  acquire: what the producer wrote before the commit is visible.
- * Progress  wait-free when a message is ready, otherwise sleeps. No allocation.
+ * Progress  wait-free when a message is ready: no system call while nobody sleeps for space, except where a segment
+ *           begins. It may pause for some microseconds, to let a batch build up or to trail a writer that it
+ *           follows closely. Otherwise sleeps, until it is woken; seldom 5 ms longer, if the waker did not see it go to
+ *           sleep. No allocation. What a dead producer left in the way is settled by waiting as by trying
+ *           (timeout_ms 0): after some milliseconds, or some 60 tries if those are far apart.
  * Crash     the caller may be killed anywhere; its slot is reaped and nothing is lost for others.
  */
 int torc_consumer_recv(struct torc_consumer *consumer, void *buf, size_t cap, size_t *len, int timeout_ms,
@@ -534,7 +538,8 @@ typedef int torc_message_fn(const struct torc_view *view, void *arg);
 
 /*
  * torc_consumer_poll - hand up to `limit` ready messages to a callback, in place; never blocks.
- * fn           returns 0 to go on, else poll stops after this message and returns that value.
+ * fn           returns 0 to go on, else poll stops after this message and returns that value. It may send, and close
+ *              the bus, but not close the consumer; to read from it is -EBUSY in there.
  * handled      out, always set: messages for which fn ran and whose bytes were whole. Under TORC_LAG_DISCONNECT
  *              and TORC_LAG_SKIP fn may run on bytes that are being overwritten; then poll returns TORC_ELAGGED
  *              and that last call is void.
