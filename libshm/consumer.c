@@ -378,7 +378,7 @@ static bool consumer_spin(const struct torc_consumer *c, int looks)
         return false;
 }
 
-/* Sleep, announced; the time it took tells how to be announced the next time (wait.h). */
+/* Sleep, announced; whether it was woken soon tells how to be announced the next time (wait.h). */
 static int consumer_sleep_on(struct torc_consumer *c, struct abi_eventcount *ec, int64_t deadline)
 {
         bool stuck, quick = c->woken_soon;
@@ -388,9 +388,11 @@ static int consumer_sleep_on(struct torc_consumer *c, struct abi_eventcount *ec,
         int rc = handle_take_cancel(&c->handle);
         if (rc)
                 return rc;
-        int64_t slice = quick ? WAIT_QUICK_NS : stuck ? WAIT_HOLE_NS : WAIT_SLICE_NS, begin = wait_mono_ns();
+        int64_t slice = stuck ? WAIT_HOLE_NS : quick ? WAIT_QUICK_NS : WAIT_SLICE_NS, begin = wait_mono_ns();
         rc = wait_sleep(ec, event, deadline, slice);
-        c->woken_soon = rc == 0 && wait_mono_ns() - begin < WAIT_QUICK_NS;
+        /* relaxed: a guess at the next sleep, nothing depends on it. */
+        c->woken_soon = atomic_load_explicit(&ec->event, memory_order_relaxed) != event &&
+                        wait_mono_ns() - begin < WAIT_QUICK_NS;
         return handle_interrupted(&c->handle, rc);
 }
 

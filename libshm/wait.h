@@ -35,7 +35,7 @@
 #define WAIT_SLICE_NS 50000000  /* an idle sleeper looks by itself this often */
 #define WAIT_HOLE_NS 2000000    /* a reader before an uncommitted frame: this often */
 #define WAIT_UNSURE_NS 1000000  /* a sleeper that cannot make wakers see it: this often */
-#define WAIT_QUICK_NS 5000000    /* after a quick announcement: at most so long */
+#define WAIT_QUICK_NS 5000000   /* after a quick announcement: at most so long */
 #define WAIT_FOREVER INT64_MAX
 
 extern __attribute__((visibility("hidden"))) _Atomic bool wait_registered; /* this process takes part in the sleepers' barriers */
