@@ -182,6 +182,47 @@ static inline void scene_joins(struct actor *a)
         torc_consumer_close(&a->c);
 }
 
+static inline void scene_finds_message(struct actor *a)
+{
+        struct torc_view view;
+        actor_open_consumer(a, TORC_START_EARLIEST);
+        actor_recv(a, STAGE_PATIENCE_MS, 0);
+        CHECK_RC(torc_consumer_view(a->c, &view, STAGE_PATIENCE_MS), 0);
+        a->message = view.id;
+        CHECK_RC(torc_consumer_release(a->c), 0);
+        torc_consumer_close(&a->c);
+        history_write(a->log, &(struct history_record){.sender = HISTORY_GAP, .seq = 1});
+}
+
+static inline void scene_joins_at_message(struct actor *a)
+{
+        struct torc_stream_config stream = stage_config(a->r);
+        struct torc_consumer_config config = {.start = TORC_START_ID, .start_id = a->message, .stream = &stream};
+        int rc = torc_consumer_open(&a->c, a->bus, stage_stream(a->r), &config);
+        if (rc == TORC_EGONE && a->r->action >= STOP)
+                return; /* overwritten while we were stopped */
+        CHECK_RC(rc, 0);
+        actor_recv_all(a);
+        torc_consumer_close(&a->c);
+}
+
+static inline void scene_has_laggard(struct round *r)
+{
+        stage_ok(r, stage_open_consumer(r, r->bus, TORC_START_LIVE, &r->laggard));
+}
+
+/* All places are taken; somebody leaves when the victim waits. */
+static inline void scene_somebody_leaves(struct round *r)
+{
+        if (atomic_load(&r->b->passes[FAULT_wait_announce]))
+                torc_consumer_close(&r->laggard);
+}
+
+static inline void scene_somebody_has_left(struct round *r)
+{
+        torc_consumer_close(&r->laggard);
+}
+
 static inline void scene_joins_live(struct actor *a)
 {
         actor_open_consumer(a, TORC_START_LIVE);
@@ -192,11 +233,6 @@ static inline void scene_joins_live(struct actor *a)
 }
 
 /* ---- laggards -------------------------------------------------------------------------------------------- */
-
-static inline void scene_has_laggard(struct round *r)
-{
-        stage_ok(r, stage_open_consumer(r, r->bus, TORC_START_LIVE, &r->laggard));
-}
 
 static inline void scene_laggard_returns(struct round *r)
 {
@@ -655,6 +691,10 @@ static const struct scene scenes[] = {
         {"sleeps", .before = scene_opens_consumer, .act = scene_sleeps, .meanwhile = scene_sender_goes, SCENE_BLOCK},
         {"follows", .before = scene_has_both, .act = scene_follows, SCENE_BLOCK},
         {"joins", .arrange = scene_history, .act = scene_joins_live, SCENE_BLOCK},
+        {"joins_at_a_message", .arrange = scene_history, .before = scene_finds_message, .act = scene_joins_at_message,
+         SCENE_BLOCK},
+        {"waits_for_a_place", .arrange = scene_has_laggard, .act = scene_opens_consumer, .max_consumers = 2,
+         .meanwhile = scene_somebody_leaves, .after = scene_somebody_has_left, .quick = true, SCENE_BLOCK},
         {"joins_history", .arrange = scene_history, .act = scene_joins, SCENE_BLOCK},
         {"kicks", .arrange = scene_has_laggard, .before = scene_shares, .act = scene_sends, .after = scene_laggard_returns,
          .reads_along = true, SCENE_LOSSY, .lag = TORC_LAG_DISCONNECT},

@@ -62,6 +62,7 @@ struct scene {
         const enum fault_point *only; /* walk these points, to the first one again; NULL: all that are passed */
         enum history_stream stream;   /* MAIN: the sender shares; TURNS: it waits for its turn; LOSSY: readers are cut off */
         uint64_t capacity_max;
+        uint32_t max_consumers;
         enum torc_lag lag;
         bool reads_along;   /* the reader reads while the victim acts */
         bool alone;         /* no survivors: what is made is not the stream */
@@ -97,6 +98,7 @@ struct actor {
         struct torc_producer *p, *q;
         struct torc_consumer *c;
         uint64_t id[2], seq[2]; /* as a sender: of p, of q */
+        struct torc_id message; /* one to begin at */
         struct history_log *log;
         bool logs;
         unsigned random;
@@ -159,6 +161,7 @@ static inline struct torc_stream_config stage_config(const struct round *r)
 {
         struct torc_stream_config config = test_stream(TORC_CAPACITY_MIN, r->scene->lag, 0);
         config.capacity_max_bytes = r->scene->capacity_max;
+        config.max_consumers = r->scene->max_consumers;
         return config;
 }
 
