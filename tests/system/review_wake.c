@@ -1,12 +1,16 @@
 /*
  * review_wake.c - a pollable descriptor calls for a look until there was nothing to be seen, also when messages come just while
- * it is being armed. And one that never sleeps, but tries again and again, gets past what the dead left all the same.
+ * it is being armed. A sleeper is announced quickly if it was woken soon, and then woken by whatever happens. A reader's pauses
+ * are short enough for its ring. And one that never sleeps, but tries again and again, gets past what the dead left all the same.
  *
- * The announcement of a sleeper, of either kind, and a reader's pause are wrapped by the linker (Makefile): what others do meanwhile is done in there.
+ * Announcements and pauses are wrapped by the linker (Makefile): what others do at that moment is done in there.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "torc_test.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 struct abi_eventcount;
 uint32_t __real_wait_announce(struct abi_eventcount *ec, uint32_t kind);
@@ -100,6 +104,128 @@ static void recv_when_the_last_was_not_woken_is_not_announced_quickly(void **sta
         torc_consumer_close(&c);
         torc_bus_close(&bus);
 }
+
+/* ---- announced quickly ----------------------------------------------------------------------------------- */
+
+struct sleeper {
+        struct torc_bus *bus;
+        struct torc_producer *p;
+        struct torc_consumer *c;
+        pthread_t thread;
+        atomic_bool awake;
+        int rc; /* of what the other thread did */
+};
+
+static void *act_send(void *arg)
+{
+        struct sleeper *s = arg;
+        s->rc = test_send(s->p, 7, 0);
+        return NULL;
+}
+
+static void *act_kick(void *arg)
+{
+        struct sleeper *s = arg;
+        struct torc_consumer_info info;
+        size_t n;
+        s->rc = torc_producer_consumers(s->p, &info, 1, &n);
+        if (s->rc == 0)
+                s->rc = torc_stream_kick(s->bus, "s", info.ref);
+        return NULL;
+}
+
+static void *act_cancel(void *arg)
+{
+        torc_consumer_cancel(((struct sleeper *)arg)->c);
+        return NULL;
+}
+
+static void *act_signal(void *arg)
+{
+        struct sleeper *s = arg;
+        while (!atomic_load(&s->awake)) /* one that comes before the sleep is lost, as with poll(2) */
+                s->rc = -pthread_kill(s->thread, SIGUSR1);
+        return NULL;
+}
+
+static void *act_end(void *arg)
+{
+        struct sleeper *s = arg;
+        s->rc = torc_stream_end(s->bus, "s");
+        return NULL;
+}
+
+static void *act_remove(void *arg)
+{
+        struct sleeper *s = arg;
+        s->rc = torc_stream_remove(s->bus, "s");
+        return NULL;
+}
+
+/* Receive while another thread does something. Returns what came of it, and that before long. */
+static int recv_while(struct sleeper *s, void *(*act)(void *))
+{
+        pthread_t other;
+        uint64_t number;
+        size_t len;
+        int64_t begin = test_now_ms();
+        s->rc = 0;
+        atomic_store(&s->awake, false);
+        assert_int_equal(pthread_create(&other, NULL, act, s), 0);
+        int rc = torc_consumer_recv(s->c, &number, sizeof number, &len, -1, NULL);
+        atomic_store(&s->awake, true);
+        pthread_join(other, NULL);
+        assert_ok(s->rc);
+        assert_true(test_now_ms() - begin < 2000);
+        return rc;
+}
+
+/* Until the next sleep will be announced quickly, because the last was ended soon. */
+static void until_quick(struct sleeper *s)
+{
+        for (int before = quick; quick == before;)
+                assert_ok(recv_while(s, act_send));
+}
+
+static void on_signal(int number)
+{
+        (void)number;
+}
+
+static void sleeper_when_announced_quickly_is_woken_by_whatever_happens(void **state)
+{
+        struct sleeper s = {.bus = test_bus(*state, "me"), .thread = pthread_self()};
+        struct torc_stream_config config = test_stream(4096, TORC_LAG_BLOCK, 0);
+        s.p = test_producer(s.bus, "s", TORC_SHARED, &config);
+        s.c = test_consumer(s.bus, "s", TORC_START_LIVE, NULL);
+        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+        assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
+        uint64_t number;
+        size_t len;
+        for (int round = 0; round < 10; round++) {
+                until_quick(&s);
+                assert_rc(recv_while(&s, act_kick), TORC_ELAGGED);
+                assert_ok(torc_consumer_reattach(s.c, 0));
+                until_quick(&s);
+                assert_rc(recv_while(&s, act_cancel), TORC_ECANCELED);
+                until_quick(&s);
+                assert_rc(recv_while(&s, act_signal), -EINTR);
+                until_quick(&s);
+                assert_rc(torc_consumer_recv(s.c, &number, sizeof number, &len, 1, NULL), -ETIMEDOUT);
+        }
+        until_quick(&s);
+        assert_rc(recv_while(&s, act_end), TORC_ECLOSED);
+        torc_producer_close(&s.p);
+        s.p = test_producer(s.bus, "s", TORC_SHARED, NULL);
+        until_quick(&s);
+        assert_rc(recv_while(&s, act_remove), TORC_EREMOVED);
+        assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+        torc_producer_close(&s.p);
+        torc_consumer_close(&s.c);
+        torc_bus_close(&s.bus);
+}
+
+/* ---- pauses ---------------------------------------------------------------------------------------------- */
 
 /* A reader pauses, to let a batch build up or the writer get ahead. In the smallest ring, too, it takes up again before it is lapped. */
 static void reader_when_it_pauses_is_not_lapped(void **state)
@@ -199,6 +325,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {TEST(fd_when_messages_come_while_it_is_armed_stays_readable),
                                            TEST(recv_when_the_last_was_not_woken_is_not_announced_quickly),
+                                           TEST(sleeper_when_announced_quickly_is_woken_by_whatever_happens),
                                            TEST(reader_when_it_pauses_is_not_lapped),
                                            TEST(try_when_a_claimer_has_died_gets_past_it)};
         return TEST_MAIN(tests);
