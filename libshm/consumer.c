@@ -10,34 +10,21 @@
 
 #include "copy.h"
 #include "fault.h"
-#include "file.h"
 #include "meta.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #define CONSUMER_LINGERS 20         /* looks after a quick announcement: a waker's store is out of its buffer by then */
 #define CONSUMER_SPINS 100          /* looks before a sleep: about 3 us */
-#define CONSUMER_RUN 8               /* messages between misses that make a batch */
-#define CONSUMER_PAUSES 40           /* pauses to let one build up: about 1 us */
-#define CONSUMER_PAUSE_BYTES 1024    /* of the ring, at least, to each of these: far more than a writer fills meanwhile */
-#define CONSUMER_DOUBT_MAX 65536     /* short runs between two tries, at most */
-#define CONSUMER_STRIDE 128          /* messages without a miss, all readers together, to a look at the distance */
-#define CONSUMER_DISTANCE 16384      /* bytes to trail by: more than a CPU fetches ahead by itself */
-#define CONSUMER_WAITS 4             /* pauses as above, for that distance */
+#define CONSUMER_RUN 8              /* messages between misses that make a batch */
+#define CONSUMER_PAUSES 40          /* pauses to let one build up: about 1 us */
+#define CONSUMER_PAUSE_BYTES 1024   /* of the ring, at least, to each of these: far more than a writer fills meanwhile */
+#define CONSUMER_DOUBT_MAX 65536    /* short runs between two tries, at most */
+#define CONSUMER_STRIDE 128         /* messages without a miss, all readers together, to a look at the distance */
+#define CONSUMER_DISTANCE 16384     /* bytes to trail by: more than a CPU fetches ahead by itself */
+#define CONSUMER_WAITS 4            /* pauses as above, for that distance */
 #define CONSUMER_LOOKS 64           /* misses in quick succession to one that looks at the clock, */
 #define CONSUMER_LOOK_NS 1000000    /* and how often that one looks at tail, too */
-#define CONSUMER_POLL_SLICE_MS 100  /* an armed descriptor wakes by itself this often */
-
-static int consumer_arm(struct torc_consumer *c);
 
 /* ---- the next frame -------------------------------------------------------------------------------------- */
 
@@ -165,7 +152,7 @@ static void consumer_mend(struct torc_consumer *c, bool hole)
 }
 
 /* A whole look: is there something to do now? *stuck: a commit or a successor is overdue. */
-static bool consumer_news(struct torc_consumer *c, bool *stuck)
+bool consumer_news(struct torc_consumer *c, bool *stuck)
 {
         struct ring_frame frame;
         *stuck = c->lagged;
@@ -620,107 +607,6 @@ int torc_consumer_poll(struct torc_consumer *c, torc_message_fn *fn, void *arg, 
         if (rc)
                 return rc == -EAGAIN && *handled ? 0 : rc;
         return said;
-}
-
-/* ---- the pollable descriptor ----------------------------------------------------------------------------- */
-
-/*
- * An epoll descriptor over a FIFO and a timer. The FIFO lies in the stream's directory as poll.<slot>; whoever commits
- * while it is armed writes a byte into it. The timer stands in for a waker that died between commit and byte.
- */
-static int consumer_make_fifo(struct torc_consumer *c)
-{
-        char name[STREAM_FILE_MAX];
-        int dir = c->handle.fd[STREAM_FD_DIR];
-        snprintf(name, sizeof name, "poll.%" PRIu32, c->slot);
-        unlinkat(dir, name, 0); /* of a dead holder of the slot */
-        FAULT(consumer_fifo_unlink);
-        if (mkfifoat(dir, name, 0600))
-                return -errno;
-        FAULT(consumer_fifo_made);
-        /* Producers write to it, and open it for reading besides (stream_wake_pollers). It is ours, not the stream's owner's,
-         * so the stream's mode would shut the owner out: the directory tells who may come so far. */
-        if (fchmodat(dir, name, 0666, 0))
-                return -errno;
-        FAULT(consumer_fifo_chmod);
-        /* Both ends, so that it never reads as closed. */
-        int fd = openat(dir, name, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 ? -errno : fd;
-}
-
-static int consumer_make_poll(struct torc_consumer *c)
-{
-        int *fd = c->handle.fd;
-        struct epoll_event in = {.events = EPOLLIN};
-        if ((fd[CONSUMER_FD_FIFO] = consumer_make_fifo(c)) < 0)
-                return fd[CONSUMER_FD_FIFO];
-        if ((fd[CONSUMER_FD_TIMER] = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
-                return -errno;
-        int ep = epoll_create1(EPOLL_CLOEXEC);
-        if (ep < 0)
-                return -errno;
-        if (epoll_ctl(ep, EPOLL_CTL_ADD, fd[CONSUMER_FD_FIFO], &in) ||
-            epoll_ctl(ep, EPOLL_CTL_ADD, fd[CONSUMER_FD_TIMER], &in)) {
-                int rc = -errno;
-                close(ep);
-                return rc;
-        }
-        fd[CONSUMER_FD_POLL] = ep;
-        return 0;
-}
-
-/* Let the pollable descriptor, if there is one, call for a look. */
-void consumer_make_readable(struct torc_consumer *c)
-{
-        if (c->handle.fd[CONSUMER_FD_FIFO] < 0)
-                return;
-        ssize_t n = write(c->handle.fd[CONSUMER_FD_FIFO], "", 1);
-        FAULT(consumer_fifo_byte);
-        (void)n; /* full: readable already */
-}
-
-int torc_consumer_fd(struct torc_consumer *c)
-{
-        int rc = handle_dead(&c->handle);
-        if (rc)
-                return rc;
-        if (c->handle.fd[CONSUMER_FD_POLL] < 0) {
-                rc = consumer_make_poll(c);
-                if (rc) {
-                        for (int i = CONSUMER_FD_FIFO; i <= CONSUMER_FD_TIMER; i++) {
-                                if (c->handle.fd[i] >= 0)
-                                        close(c->handle.fd[i]);
-                                c->handle.fd[i] = -1;
-                        }
-                        return rc;
-                }
-                c->idle_position = CONSUMER_NOWHERE; /* the next miss is a whole look, and arms it */
-                consumer_make_readable(c); /* the first look is the caller's */
-        }
-        return c->handle.fd[CONSUMER_FD_POLL];
-}
-
-/* Nothing was ready: take old news off the descriptor and ask for new. Returns -EAGAIN (armed), or 0: look again. */
-static int consumer_arm(struct torc_consumer *c)
-{
-        char bytes[64];
-        uint64_t ticks;
-        bool stuck;
-        while (read(c->handle.fd[CONSUMER_FD_FIFO], bytes, sizeof bytes) > 0)
-                continue;
-        ssize_t n = read(c->handle.fd[CONSUMER_FD_TIMER], &ticks, sizeof ticks);
-        (void)n;
-        /* relaxed: ordered by the announcement's fence. */
-        atomic_store_explicit(&c->record->armed, 1, memory_order_relaxed);
-        FAULT(consumer_armed);
-        wait_announce(&c->stream.ctl->data, ABI_WAIT_POLL);
-        if (consumer_news(c, &stuck)) {
-                consumer_make_readable(c); /* what called for a look is gone, and its reader may stop before -EAGAIN */
-                return 0;
-        }
-        struct itimerspec slice = {.it_value = {.tv_nsec = stuck ? WAIT_HOLE_NS : CONSUMER_POLL_SLICE_MS * 1000000}};
-        timerfd_settime(c->handle.fd[CONSUMER_FD_TIMER], 0, &slice, NULL);
-        return -EAGAIN;
 }
 
 /* ---- what it has seen ------------------------------------------------------------------------------------ */

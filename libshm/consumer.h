@@ -1,5 +1,6 @@
 /*
- * consumer.h - the consumer handle. consumer.c reads, join.c attaches and comes back after lagging.
+ * consumer.h - the consumer handle. consumer.c reads, descriptor.c is for poll(2), join.c attaches and comes back after
+ * lagging.
  */
 #ifndef TORC_CONSUMER_H
 #define TORC_CONSUMER_H
@@ -55,6 +56,8 @@ struct torc_consumer {
 int consumer_join(struct torc_consumer *c, const struct torc_consumer_config *config);
 int consumer_note_kick(struct torc_consumer *c);
 int consumer_note_gap(struct torc_consumer *c);
+bool consumer_news(struct torc_consumer *c, bool *stuck);
+int consumer_arm(struct torc_consumer *c);
 void consumer_make_readable(struct torc_consumer *c);
 void consumer_detach(struct handle *h);
 
