@@ -92,6 +92,7 @@ static void total_when_a_slot_is_freed_meanwhile_counts_once(void **state)
         (void)state;
         struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         assert_true(shared != MAP_FAILED);
+        atomic_store(&shared->ctl.producer_top, ABI_PRODUCERS); /* all are added up */
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0)
