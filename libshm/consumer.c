@@ -470,7 +470,7 @@ int torc_consumer_recv(struct torc_consumer *c, void *buf, size_t cap, size_t *l
         if (frame.length > cap)
                 return consumer_recv(c, buf, cap, len, timeout_ms, id);
         copy_out(buf, frame.body, frame.length);
-        if (!consumer_still_whole(c, frame.position))
+        if (!consumer_still_whole(c, frame.position) && consumer_confirm(c, frame.position))
                 return consumer_recv(c, buf, cap, len, timeout_ms, id);
         *len = frame.length;
         if (id)
