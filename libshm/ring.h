@@ -137,6 +137,17 @@ static inline void ring_checkpoint(const struct ring *r, uint64_t start, uint64_
         }
 }
 
+/* Ask for a cache line to write to. Only a hint. */
+static inline void ring_want(const void *line)
+{
+#if defined(__x86_64__)
+        /* The compiler's builtin would only ask to read. */
+        __asm__ volatile("prefetchw %0" : : "m"(*(const unsigned char *)line));
+#else
+        __builtin_prefetch(line, 1);
+#endif
+}
+
 /*
  * Ask for the cache lines that the claims after the next few will fill. The compare-and-swap of a claim waits for all stores
  * before it, so a line still owned by a reader's CPU would be waited for by each claim anew; asked for some claims ahead it is
@@ -147,18 +158,14 @@ static inline void ring_checkpoint(const struct ring *r, uint64_t start, uint64_
 #define RING_AHEAD 512
 static inline void ring_prepare(const struct ring *r, uint64_t position)
 {
-        const unsigned char *p = r->data + ((position + RING_AHEAD) & r->frame_mask);
-#if defined(__x86_64__)
-        __asm__ volatile("prefetchw %0" : : "m"(*p)); /* the compiler's builtin would only ask to read */
-#else
-        __builtin_prefetch(p, 1);
-#endif
+        ring_want(r->data + ((position + RING_AHEAD) & r->frame_mask));
 }
 
 static inline enum ring_result ring_take(const struct ring *r, unsigned slot, uint64_t bytes, bool slack,
                                          struct ring_claim *claim, uint64_t *need)
 {
         struct abi_intent *intent = &r->seg->intent[slot];
+        ring_want(&r->seg->tail); /* to write: where producers contend, a load alone would bring it to be read, and then again */
         uint64_t t = atomic_load_explicit(&r->seg->tail, memory_order_relaxed); /* relaxed: the CAS decides */
         for (;;) {
                 if (__builtin_expect((t & (ABI_POSITION_MAX | 15)) != 0, 0))
