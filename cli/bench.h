@@ -17,9 +17,15 @@
 #define BENCH_BATCH   100u
 
 /* What the two processes of a round share; every word they spin on has a cache line for itself. */
+/* The bare round trips go round over so many lines, each on its own page: how long a line takes from one CPU to the other
+ * depends on where its page lies, and a ring lies on many. */
+#define BENCH_LINES 32
+struct bench_line {
+        _Alignas(4096) _Atomic uint64_t number;
+};
+
 struct bench_shared {
-        _Alignas(64) _Atomic uint64_t ping;
-        _Alignas(64) _Atomic uint64_t pong;
+        struct bench_line ping[BENCH_LINES], pong[BENCH_LINES];
         _Alignas(64) _Atomic uint32_t arrived; /* at the starting line */
         _Atomic int32_t error;                 /* of the child: a result code, 0 none */
         int64_t end_ns;                        /* the child had received everything; read after its exit */

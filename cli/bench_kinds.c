@@ -228,32 +228,35 @@ static int line_parent(const struct bench_plan *plan, struct bench_shared *share
         trips_begin(&trips, plan, result);
         while (code == 0) {
                 /* release and acquire: what a message needs at least. */
-                atomic_store_explicit(&shared->ping, ++n, memory_order_release);
-                while (atomic_load_explicit(&shared->pong, memory_order_acquire) != n)
+                n++;
+                atomic_store_explicit(&shared->ping[n % BENCH_LINES].number, n, memory_order_release);
+                while (atomic_load_explicit(&shared->pong[n % BENCH_LINES].number, memory_order_acquire) != n)
                         relax();
                 if (!trips_next(&trips))
                         break;
         }
-        atomic_store_explicit(&shared->ping, UINT64_MAX, memory_order_release);
+        n++;
+        atomic_store_explicit(&shared->ping[n % BENCH_LINES].number, UINT64_MAX, memory_order_release);
         return code;
 }
 
 static int line_child(const struct bench_plan *plan, struct bench_shared *shared, const int pipes[4],
                       struct bench_result *result)
 {
-        uint64_t seen = 0, n;
+        uint64_t next = 1, n;
         int code = bench_start(shared);
 
         (void)plan;
         (void)pipes;
         (void)result;
         while (code == 0) {
-                while ((n = atomic_load_explicit(&shared->ping, memory_order_acquire)) == seen)
+                const struct bench_line *ping = &shared->ping[next % BENCH_LINES];
+
+                while ((n = atomic_load_explicit(&ping->number, memory_order_acquire)) != next && n != UINT64_MAX)
                         relax();
                 if (n == UINT64_MAX)
                         break;
-                seen = n;
-                atomic_store_explicit(&shared->pong, n, memory_order_release);
+                atomic_store_explicit(&shared->pong[next++ % BENCH_LINES].number, n, memory_order_release);
         }
         return code;
 }
