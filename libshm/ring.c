@@ -163,12 +163,6 @@ enum ring_result ring_walk(const struct ring *r, uint64_t *position, uint64_t to
         return result;
 }
 
-/* Count the messages in [from, to), as ring_walk(). */
-enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, uint64_t *messages)
-{
-        return ring_walk(r, &from, to, messages);
-}
-
 /* Where the open claim that holds p ends, by the intents; p if none does (any more). For counting only: of two that seem to
  * hold it, one of which has lost it, the nearer end counts. */
 uint64_t ring_claim_end(const struct ring *r, uint64_t p)

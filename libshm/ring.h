@@ -103,7 +103,6 @@ void ring_raise_limit(const struct ring *r, uint64_t limit);
 
 enum ring_result ring_peek(const struct ring *r, uint64_t position, struct ring_frame *frame);
 enum ring_result ring_walk(const struct ring *r, uint64_t *position, uint64_t to, uint64_t *messages);
-enum ring_result ring_count(const struct ring *r, uint64_t from, uint64_t to, uint64_t *messages);
 
 uint64_t ring_claim_end(const struct ring *r, uint64_t position);
 uint64_t ring_seal(const struct ring *r);

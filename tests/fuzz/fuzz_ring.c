@@ -212,7 +212,7 @@ static void rig_count(struct rig *g)
 {
         uint64_t from = rig_position(g), to = rig_position(g), n = 0;
         uint64_t walked = from;
-        ring_count(&g->r, from, to, &n);
+        ring_walk(&g->r, &(uint64_t){from}, to, &n);
         ring_walk(&g->r, &walked, to, &n);
         MUST(n <= g->r.capacity / ABI_FRAME_BYTES);
         if (g->poked)

@@ -492,7 +492,7 @@ static void model_finish(struct model *m)
                 MODEL(m, !m->r[i].on || m->r[i].cursor == m->tail);
         }
         MODEL(m, ring_min_intent(&m->rig.r, m->tail) == UINT64_MAX);
-        MODEL(m, ring_count(&m->rig.r, ring_earliest(&m->rig.r), m->tail, &n) == RING_OK);
+        MODEL(m, ring_walk(&m->rig.r, &(uint64_t){ring_earliest(&m->rig.r)}, m->tail, &n) == RING_OK);
 }
 
 static uint64_t environment(const char *name, uint64_t usual)
